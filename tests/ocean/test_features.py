@@ -140,3 +140,15 @@ def test_features_of_windows_are_those_of_each_window(raw_ocean):
     assert got["zos_mean_800km"].dims == ("window", "lat", "lon")
     assert list(got["months"].values) == [240, 240]
     assert got.attrs["source_id"] == "MADE-1"
+
+
+def test_bounds_that_contradict_the_cells_are_not_kept(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    ocean["lat"].attrs["bounds"] = "lat_bnds"
+    kept = features(ocean, **PLAIN)
+    np.testing.assert_array_equal(kept["lon_bnds"].values, ocean["lon_bnds"].values)
+    wrong = ocean.assign_coords(lon_bnds=ocean["lon_bnds"] + 180)
+    without = features(wrong, **PLAIN)
+    assert not {"lat_bnds", "lon_bnds"} & set(without.coords) and "bounds" not in without["lat"].attrs
+    assert wrong["lat"].attrs["bounds"] == kept["lat"].attrs["bounds"] == "lat_bnds"
+    xr.testing.assert_equal(without, kept.drop_vars(["lat_bnds", "lon_bnds"]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, regular_grid, with_bounds
+from thor.ocean.grid import Grid, regular_edges, regular_grid, with_bounds
 from thor.ocean.sphere import unit_vectors
 
 SPHERE = 4 * np.pi * EARTH_RADIUS**2
@@ -97,6 +97,29 @@ def test_edges_of_rows_that_contradict_the_latitudes_are_left_aside(name, caplog
     grid["lat_bnds"] = (("lat", "bnds"), edges(grid["lat"].values))
     np.testing.assert_allclose(Grid.from_dataset(grid).area, expected, rtol=1e-12)
     assert f"'lat_bnds' contradicts them in {n_odd} of 36 rows" in caplog.text
+
+
+@pytest.mark.parametrize("shift", [2.5, 5.0, 180.0, np.nan])
+def test_edges_of_columns_beside_their_longitudes_are_left_aside(shift, caplog):
+    warn_once.cache_clear()
+    grid = regular_grid(5.0)
+    expected = regular_edges(grid)
+    grid["lon_bnds"] = grid["lon_bnds"] + shift
+    for edges, right in zip(regular_edges(grid), expected, strict=True):
+        np.testing.assert_allclose(edges, right, atol=1e-9)
+    assert (
+        f"'lon_bnds' contradicts them in 72 of 72 columns, first with {shift:g} to {5 + shift:g} at 2.5" in caplog.text
+    )
+
+
+@pytest.mark.parametrize("turn", [0.0, -360.0, 720.0])
+@pytest.mark.parametrize("order", [1, -1])
+def test_edges_of_columns_count_in_any_convention(turn, order, caplog):
+    warn_once.cache_clear()
+    grid = regular_grid(5.0)
+    grid["lon_bnds"] = (grid["lon_bnds"][:, ::order] + turn + 180) % 360 - 180
+    np.testing.assert_array_equal(regular_edges(grid)[2:], grid["lon_bnds"].values.T)
+    assert not caplog.text
 
 
 def test_rows_at_the_poles_end_there():

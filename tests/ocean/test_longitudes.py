@@ -135,7 +135,7 @@ def test_bounds_that_were_guessed_in_file_order_are_not_believed(caplog):
     wrong = with_bounds(LAT, lon)
     wrong["lon_bnds"] = (("lon", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))
     np.testing.assert_allclose(Grid.from_dataset(wrong).area.sum(axis=0), SPHERE / 72, rtol=1e-9)
-    assert "'lon_bnds' contradicts them in 2 of 72 columns, where it makes them up to" in caplog.text
+    assert "'lon_bnds' contradicts them in 2 of 72 columns, first with 355 to 180 at 357.5" in caplog.text
 
 
 @pytest.mark.parametrize("half_width", [1.25, np.nan])

@@ -1,5 +1,6 @@
 """Faults of an archive are named, or corrected with a warning where that is safe."""
 
+import os
 import shutil
 
 import numpy as np
@@ -19,8 +20,10 @@ from tests.made_archive import (
     write_series,
     years,
 )
+from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError, GridError, IncompleteWindowError, UnitsError
 from thor.reading.archive import Archive
+from thor.reading.climatology import ClimatologySettings, climatology, climatology_marks
 from thor.reading.fields import read_field
 from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
@@ -72,6 +75,29 @@ def test_two_calendars_in_one_series_are_named(root, make_climatology):
 def test_a_file_of_another_variant_is_named(root, make_climatology):
     rewrite(files(root, "zos")[1], lambda d: d.assign_attrs(variant_label="r2i1p1f1"))
     with pytest.raises(DataError, match="has variant_label 'r2i1p1f1'.*take it out"):
+        make_climatology(root)
+
+
+@pytest.mark.parametrize("attrs", [{}, {"source_id": "", "variant_label": ""}])
+def test_global_attributes_that_are_missing_or_empty_contradict_nothing(root, make_climatology, attrs):
+    expected = make_climatology(root)["zos"].values
+    for path in files(root, "zos")[1:] + files(root, "tauuo"):
+        rewrite(path, lambda d: d.drop_attrs(deep=False).assign_attrs(attrs))
+    np.testing.assert_array_equal(make_climatology(root)["zos"].values, expected)
+
+
+def test_further_dims_are_named_with_the_remedy(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].expand_dims("depth", axis=1)))
+    with pytest.raises(DataError, match=r"dims \(time, depth, lat, lon\); expected time and a grid. .*: ncwa -a DIM"):
+        make_climatology(root)
+
+
+def test_units_may_be_a_number(root, make_climatology):
+    share = fixed_field("sftof") / 100
+    rewrite(write_fixed(root, "sftof", values=share), lambda d: d.assign(sftof=d["sftof"].assign_attrs(units=1)))
+    assert np.nanmax(make_climatology(root)["sftof"].values) == 100
+    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].assign_attrs(units=1)))
+    with pytest.raises(UnitsError, match="'zos' has units '1'; expected one of 'm', 'cm'"):
         make_climatology(root)
 
 
@@ -272,6 +298,60 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
     content[middle : middle + 2000] = bytes(2000)
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="185201-185312.nc.*cannot be read as NetCDF"):
+        make_climatology(root)
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"<html>"), lambda path: path.symlink_to("nowhere")])
+def test_fixed_files_that_cannot_be_read_cost_their_run_alone(tmp_path, windows, caplog, spoil):
+    for source_id in ("MADE-1", "MADE-2", "MADE-3"):
+        write_run(tmp_path, source_id=source_id)
+    for name, source_id in (("deptho", "MADE-2"), ("areacello", "MADE-3")):
+        path = next((tmp_path / "CMIP6").rglob(f"{name}_Ofx_{source_id}_*.nc"))
+        path.unlink()
+        spoil(path)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    settings = ClimatologySettings(windows=windows, masked_basins=())
+    plans = plan_runs(archive, runs, windows, missing="skip")
+    assert len(set(climatology_marks(plans, settings).values())) == 3
+    first, without_depth, without_area = plans
+    expected = climatology(first, settings, NoCheckpoint())["zos"].values
+    with pytest.raises(
+        DataError, match="deptho_.* (cannot be read as NetCDF|is a link to nowhere, which is not there)"
+    ):
+        climatology(without_depth, settings, NoCheckpoint())
+    np.testing.assert_allclose(climatology(without_area, settings, NoCheckpoint())["zos"].values, expected, atol=0.01)
+    assert "MADE-3: 'areacello' cannot be read on the cells of 'zos' (9 rows, 16 columns): " in caplog.text
+
+
+def test_folders_named_like_files_are_none(root, make_climatology):
+    expected = make_climatology(root)["zos"].values
+    for path in (files(root, "zos")[0], next((root / "CMIP6").rglob("deptho_*.nc"))):
+        path.with_name("extra.nc").mkdir()
+    np.testing.assert_array_equal(make_climatology(root)["zos"].values, expected)
+
+
+def test_a_folder_that_may_not_be_listed_costs_no_other_model(root, make_climatology, caplog, monkeypatch):
+    write_run(root, source_id="MADE-2")
+    scandir = os.scandir
+
+    def guarded(folder):
+        if "MADE-2" in str(folder):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert make_climatology(root).attrs["source_id"] == "MADE-1"
+    assert "MADE-2: this folder may not be listed and counts as empty" in caplog.text
+
+
+def test_variables_without_a_common_year_are_named_with_their_months(root, make_climatology):
+    for path in files(root, "tauvo"):
+        rewrite(path, lambda d: d.isel(time=slice(3, 10)))
+    files(root, "tauvo")[1].unlink()
+    with pytest.raises(
+        IncompleteWindowError, match="no year of .*: zos 1850-01 to 1853-12.*; tauvo 1850-04 to 1850-10"
+    ):
         make_climatology(root)
 
 

@@ -1,6 +1,7 @@
 """Baselines of runs: the parallel control segment, or a window of historical."""
 
 import cftime
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -100,6 +101,19 @@ def test_a_scenario_of_a_scenario_is_compared_with_historical(root, windows):
     assert {file.attrs["experiment_id"] for file in crossing.series["zos"].files} == {
         *("historical", "ssp585", "ssp534-over")
     }
+
+
+@pytest.mark.parametrize("parent", ["historical", "ssp585"])
+def test_runs_that_name_themselves_or_one_another_as_parents_come_to_an_end(root, windows, caplog, parent):
+    for path in (root / "CMIP6").rglob("*_historical_*.nc"):
+        with netCDF4.Dataset(path, "a") as file:
+            file.parent_experiment_id = parent
+    attrs = BRANCH | {"parent_experiment_id": "historical"}
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)
+    windows = windows.replace(reference_years=(1840, 1841))
+    found = plans(root, windows, ("historical", "ssp585"), missing="skip")
+    assert {name: len(plan.windows) for name, plan in found.items()} == {"historical": 2, "ssp585": 2}
+    assert ("historical/r1i1p1f1: its files name it as its own parent" in caplog.text) == (parent == "historical")
 
 
 def test_segments_the_control_run_does_not_cover_are_named(tmp_path, windows, caplog):

@@ -103,6 +103,27 @@ def test_such_a_field_that_cannot_be_used_costs_no_run(root, make_climatology, c
     assert re.search(f"hfds is left out: .*{message}", caplog.text)
 
 
+def test_such_a_field_that_cannot_be_planned_costs_no_other(root, make_climatology, windows):
+    months = years(1850, 1853)
+    for path in write_series(root, "hfds", months, values=heat_flux(months), n_files=1):
+        path.write_bytes(b"")
+    write_series(root, "mlotst", months, values=heat_flux(months))
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    (plan,) = plan_runs(archive, runs, windows, missing="skip")
+    assert list(plan.regime_fields) == ["mlotst"]
+    assert len(plan.warnings) == 1 and re.search("^hfds is left out: .* cannot be read as NetCDF", plan.warnings[0])
+
+
+def test_such_a_field_under_another_grid_label_is_named(root, make_climatology, windows):
+    months = years(1850, 1853)
+    write_series(root, "hfds", months, values=heat_flux(months), grid_label="gr")
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    (plan,) = plan_runs(archive, runs, windows, missing="skip")
+    assert plan.warnings == ("hfds is left out: it is there on gr, but sea level is read on gn.",)
+
+
 def test_such_a_field_on_other_cells_is_left_out(root, make_climatology, caplog):
     months = years(1850, 1853)
     for path in write_series(root, "mlotst", months, values=heat_flux(months)):

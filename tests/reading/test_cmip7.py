@@ -151,6 +151,19 @@ def test_dates_come_with_and_without_v(forms, tmp_path):
     assert {stored.version for stored in archive.stored(run, "zos").values()} == {"20240101"}
 
 
+def test_the_global_region_is_taken_beside_others(forms, tmp_path):
+    root = tmp_path / "MIP-DRS7"
+    shutil.copytree(forms["CMIP7"] / "MIP-DRS7", root)
+    for folder in list(root.rglob("glb/mon/zos")):
+        later = shutil.copytree(folder, folder.parents[2] / "30s-90s/mon/zos")
+        for version in list(later.rglob("v*")):
+            if version.is_dir():
+                version.rename(version.with_name("v99991231"))
+    archive = Archive(tmp_path)
+    for run in archive.runs(**ALL):
+        assert all("glb" in stored.folder.parts for stored in archive.stored(run, "zos").values())
+
+
 def test_fixed_fields_lie_under_another_experiment(forms):
     archive = Archive(forms["CMIP7"])
     run = next(run for run in archive.runs(**ALL) if run.experiment_id != "piControl")

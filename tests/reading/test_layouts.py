@@ -63,6 +63,13 @@ def test_an_empty_newest_version_is_named_and_the_older_one_read(tmp_path, caplo
     assert "the newest version of zos, v2, holds no file: v1 is read" in caplog.text
 
 
+@pytest.mark.parametrize("part", ["", "historical", "historical/r1i1p1f1", "historical/r1i1p1f1/Omon/zos/gn/v9"])
+def test_empty_folders_of_a_retracted_model_cost_no_other_model(tmp_path, part):
+    write_tiny(tmp_path)
+    (tmp_path / "CMIP6/CMIP/INST/RETRACTED" / part).mkdir(parents=True)
+    assert list(read(tmp_path, missing="skip")) == ["TINY/historical/r1i1p1f1"]
+
+
 def test_an_incomplete_newest_version_is_named_and_versions_can_choose_the_older(tmp_path):
     lat, lon, wet = write_tiny(tmp_path)
     write(tmp_path, "zos", np.where(wet, zos(lat, lon), np.nan), lat, lon, version="v2", years=(1995, 1995))

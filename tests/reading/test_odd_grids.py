@@ -72,6 +72,17 @@ def test_each_variable_may_be_stored_in_an_order_of_its_own(tmp_path, caplog, n_
         np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_longitude_before_latitude_is_named_with_the_remedy(tmp_path, n_dims):
+    lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon)
+    names = ("lat", "lon") if n_dims == 1 else ("j", "i")
+    for name in ("zos", "tauuo", "tauvo"):
+        rewritten(tmp_path, name, lambda d: d.transpose(..., *names[::-1]))
+    with pytest.raises(GridError, match=f"expected latitude before longitude. .*ncpdq -a time,{','.join(names)} in.nc"):
+        only(tmp_path)
+
+
 def test_staggered_stress_stored_from_north_to_south_is_that_from_south_to_north(tmp_path):
     lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
     u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
@@ -149,7 +160,7 @@ def test_an_unstructured_grid_is_named(tmp_path):
     write_tiny(tmp_path)
     for name in ("zos", "tauuo", "tauvo"):
         rewritten(tmp_path, name, unstructured)
-    with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid"):
+    with pytest.raises(DataError, match=r"'zos' has dims \(time, cell\); expected time and a grid. If the grid is un"):
         read(tmp_path)
 
 

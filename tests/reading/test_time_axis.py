@@ -103,6 +103,24 @@ def test_steps_at_midnight_between_months_need_bounds_or_a_name_with_months(root
         read_header(path, "zos")
 
 
+@pytest.mark.parametrize("edges", [lambda edges: edges - 3650, lambda edges: 0 * edges])
+def test_bounds_that_do_not_lie_around_their_steps_give_no_months(root, caplog, edges):
+    path = first_file(root)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"][:] = file["time_bnds"][:].mean(axis=1)
+        file["time_bnds"][:] = edges(file["time_bnds"][:])
+    np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
+    assert caplog.text.count("MADE-1: time bounds do not lie around their time steps; months are those of the") == 1
+
+
+def test_bounds_count_where_the_name_of_the_file_has_their_months_and_not_those_of_its_steps(root, caplog):
+    path = first_file(root)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"][:] = file["time"][:] + 3650
+    np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
+    assert not caplog.text
+
+
 def test_parts_of_a_store_in_the_cloud_have_no_months_in_their_names_and_are_read_as_stamped(root, caplog):
     path = edit(first_file(root), lambda time, edges: edges[:, 0])
     header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn_000240.nc")), "zos")

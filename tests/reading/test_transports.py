@@ -182,6 +182,18 @@ def test_streamfunction_that_is_missing_at_coasts(one, around):
         assert rms(found[name] - expected[name]) < 0.002 * rms(expected[name])
 
 
+@pytest.mark.parametrize("constant", [0.0, 7e9])
+def test_streamfunction_that_is_zero_at_all_coasts_is_an_error(one, constant):
+    streamfunction(one, constant=constant)
+    with xr.open_dataset(next(one.rglob("deptho_*IDEAL-POLE*.nc"))) as fixed:
+        sea = fixed["deptho"].values > 0
+    north = np.vstack([sea[1:], np.zeros_like(sea[:1])])
+    wet = sea & north & np.roll(sea, -1, axis=1) & np.roll(north, -1, axis=1)
+    change(one, "msftbarot", lambda d: d.assign(msftbarot=d["msftbarot"].where(wet, 0.0).assign_attrs(units="kg s-1")))
+    with pytest.raises(DataError, match=" 0 Sv flow eastward through Drake Passage .* Is msftbarot zero at all"):
+        read(one)
+
+
 def test_reversed_streamfunction_is_an_error_until_it_is_declared(one):
     streamfunction(one, sign=-1.0)
     with pytest.raises(DataError, match=r"IDEAL-POLE/abrupt.*eastward through Drake.*streamfunction_sign: -1"):

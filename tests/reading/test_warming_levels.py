@@ -71,6 +71,12 @@ def test_a_window_may_begin_in_historical(temperatures):
     assert level_windows(table)[Run("M", "ssp585", "r1i1p1f1")] == {0.6: Window(2006, 2025)}
 
 
+def test_runs_that_name_one_another_as_parents_keep_their_own_years(temperatures):
+    historical = temperatures[HISTORICAL]().assign_attrs(parent=SCENARIO)
+    rows = rows_of(find_levels(temperatures | {HISTORICAL: lambda: historical}, {}, SETTINGS), "ssp585")
+    assert rows.loc[1.5, "first_year"] == 2031 and set(rows["reference"]) == {f"1850-1900 of {HISTORICAL}"}
+
+
 def test_without_historical_warming_is_over_the_control_run(temperatures):
     table = find_levels(temperatures, {}, SETTINGS)
     rows = rows_of(table, "1pctCO2")

@@ -5,6 +5,8 @@ import xarray as xr
 
 from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
+from thor.ocean.areas import corner_area, usable_vertices
+from thor.ocean.grid import Grid, regular_edges
 
 
 def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,6 +23,29 @@ def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
         raise DataError(f"All {valid.size} cells are masked (valid is 1 nowhere): no cell has all features.")
     lat, lon = (features[name].broadcast_like(flag).transpose(*flag.dims).values for name in ("lat", "lon"))
     return lat, lon, valid
+
+
+def cell_coordinates(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """Return `lat` and `lon` of a dataset, and their bounds unless its grid is made from the centres all the same."""
+    out = xr.Dataset(coords={name: ocean[name].variable for name in ("lat", "lon")})
+    bounds = {name: ocean[name] for name in ("lat_bnds", "lon_bnds") if name in ocean.coords}
+    if len(bounds) == 2 and _bounds_are_taken(ocean, grid):
+        return out.assign_coords(bounds)
+    for name in ("lat", "lon"):
+        out[name].attrs.pop("bounds", None)
+    return out
+
+
+def _bounds_are_taken(ocean: xr.Dataset, grid: Grid) -> bool:
+    """Return whether the cells of the grid have the bounds of the dataset."""
+    lat_bnds, lon_bnds = (ocean[name].values.astype(float) for name in ("lat_bnds", "lon_bnds"))
+    if ocean["lat"].ndim == 1:
+        south, north, west, east = regular_edges(ocean)
+        rows = np.clip(np.sort(lat_bnds), -90, 90)
+        return np.allclose(rows.T, (south, north)) and np.allclose(lon_bnds.T, (west, east))
+    area = corner_area(usable_vertices(lat_bnds, lon_bnds, grid.centres))
+    known = np.isfinite(area)
+    return bool(known.any()) and np.array_equal(area[known], grid.area[known])
 
 
 def on_same_grid(like: xr.DataArray, other: xr.Dataset, name: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import FEATURES, STRESS, SURFACE_SET, extended_features, groups_of, variable
 from thor.ocean.basins import basin_codes
+from thor.ocean.cells import cell_coordinates
 from thor.ocean.geostrophic import geostrophic_terms, geostrophic_transport
 from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import NEIGHBOURHOOD_STATISTICS
@@ -285,7 +286,7 @@ def _dataset(
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
     out["basin"] = basin_codes(grid, ocean=~land)
     out["areacello"] = ocean["areacello"]
-    out = out.assign_coords({name: ocean[name] for name in ("lat_bnds", "lon_bnds") if name in ocean.coords})
+    out = out.assign_coords(cell_coordinates(ocean, grid).coords)
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
     if "budget_scale" in ocean.attrs:
         # Features are compared with regimes of this budget: the file keeps the difference of scales.

@@ -25,9 +25,9 @@ NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
 
 ODD_EDGE, ODD_POLE = 0.2, 0.5
-"""Stored edges are wrong where a column's width is off that from the longitudes by more than the first share, or the
-edge of a row is farther from the midpoint of latitudes than that share of their spacing: 0.17 where rows double in
-height, 0.25 if every other row is left out. At a pole the second applies: 0.27 on Gaussian grids."""
+"""Stored edges are wrong where width or middle of a column is off that of the longitudes by more than the first share,
+or the edge of a row is farther from the midpoint of latitudes than that share of their spacing: 0.17 where rows double
+in height, 0.25 if every other row is left out. At a pole the second applies: 0.27 on Gaussian grids."""
 
 
 @dataclass(frozen=True)
@@ -251,12 +251,13 @@ def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
     if "lon_bnds" not in dataset.variables:
         return columns.west, columns.east
     west, east = dataset["lon_bnds"].values.astype(float).T
-    width, expected = np.abs((east - west + 180) % 360 - 180), columns.east - columns.west
-    odd = ~(np.abs(width / expected - 1) <= ODD_EDGE)
+    lon, width, expected = dataset["lon"].values, (east - west + 180) % 360 - 180, columns.east - columns.west
+    off = np.maximum(np.abs((west + width / 2 - lon + 180) % 360 - 180), np.abs(np.abs(width) - expected))
+    odd = ~(off <= ODD_EDGE * expected)
     if odd.any() and not (width == 0).any():
         warn_once(
-            f"Edges of columns are taken midway between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} "
-            f"of {odd.size} columns, where it makes them up to {np.max(width / expected):.3g} times as wide."
+            f"Edges of columns are taken midway between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} of "
+            f"{odd.size} columns, first with {west[odd][0]:g} to {east[odd][0]:g} at {lon[odd][0]:g}."
         )
         return columns.west, columns.east
     return west, east
@@ -287,6 +288,5 @@ def _require_monotonic(lat: xr.DataArray) -> None:
         raise GridError(f"'lat' is not monotonic: it turns at index {where} ({lat.values[where]:g}); sort the file.")
 
 
-def _ends_at_poles(dataset: xr.Dataset) -> tuple[bool, bool]:
-    edges = np.abs(_row_edges(dataset)).max(axis=0)
-    return bool(np.isclose(edges[0], 90)), bool(np.isclose(edges[-1], 90))
+def _ends_at_poles(dataset: xr.Dataset) -> list[bool]:
+    return [bool(np.isclose(edge, 90)) for edge in np.abs(_row_edges(dataset)).max(axis=0)[[0, -1]]]

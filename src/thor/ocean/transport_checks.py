@@ -18,6 +18,9 @@ doi:10.1002/2016GL070319)."""
 IMPOSSIBLE_TRANSPORT = 1000.0
 """Transport through Drake Passage [Sv] that no ocean has: the units are wrong."""
 
+STILL = 1.0
+"""Transport through Drake Passage [Sv] below which its two coasts have one value of the streamfunction."""
+
 LARGEST_NET_OUTFLOW = 0.05
 """Rms of the net outflow of cells over that of the transport through their faces. Measured: 3e-4 in the ten-year mean
 of a 4-degree MITgcm; a component of the wrong sign gives more than 1."""
@@ -113,8 +116,8 @@ def check_transports(
     ------
     DataError
         When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, or more than
-        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through Drake Passage or more than `IMPOSSIBLE_TRANSPORT`, or the
-        subpolar North Atlantic is anticyclonic.
+        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through Drake Passage, less than `STILL` or more than
+        `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
     """
     numbers = measure_transports(u, v, grid, sea=sea)
     ratio = numbers.net_outflow_ratio
@@ -126,9 +129,12 @@ def check_transports(
             "(stress_side in the quirk table), or both were interpolated to this grid: get them on the native grid."
         )
     drake, (low, high) = numbers.drake_passage_sv, DRAKE_PASSAGE
-    if drake < 0 or drake > IMPOSSIBLE_TRANSPORT:
+    if drake < STILL or drake > IMPOSSIBLE_TRANSPORT:
         remedy = (
-            "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in data_engineering.quirks."
+            "Is msftbarot zero at all coasts, in place of its value or of missing? Get 'umo' and 'vmo' instead."
+            if abs(drake) < STILL
+            else "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in "
+            "data_engineering.quirks."
             if drake < 0
             else "The units are not those that the file states: correct its attribute."
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published
-from thor.reading.layouts import Layout, layout_of, recognise
+from thor.reading.layouts import GLOBAL_REGION, Layout, layout_of, recognise
 from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
 
@@ -77,8 +77,8 @@ class Archive:
 
     # -- runs ------------------------------------------------------------------------------------------------------
     def source_ids(self) -> list[str]:
-        """Return the models in the archive."""
-        return self._values("source_id")
+        """Return the models in the archive; a folder without experiments is none."""
+        return [name for name in self._values("source_id") if self._values("experiment_id", source_id=name)]
 
     def experiment_ids(self, source_id: str) -> list[str]:
         """Return the experiments of a model.
@@ -212,17 +212,19 @@ class Archive:
 
     def _stored(self, variable_id: str, **pinned: str) -> dict[Run, dict[str, Stored]]:
         """Return what there is of one variable in the runs with these facets, by run and grid label."""
-        folders: dict[tuple[Run, str], dict[str, list[Path]]] = {}
+        folders: dict[tuple[Run, str], dict[str, dict[str, list[Path]]]] = {}
         for top, layout in self._branches:
             address = layout.address(variable_id)
             if address is None:
                 continue
             for folder, there in self._walk(top, layout, len(layout.parts) - 1, pinned | address):
                 run = Run(there["source_id"], there["experiment_id"], there.get("variant_label", ONLY_VARIANT))
-                versions = folders.setdefault((run, there.get("grid_label", "")), {})
+                regions = folders.setdefault((run, there.get("grid_label", "")), {})
+                versions = regions.setdefault(there.get("region", GLOBAL_REGION), {})
                 versions.setdefault(there.get("version", ""), []).append(folder)
         found: dict[Run, dict[str, Stored]] = {}
-        for (run, label), versions in folders.items():
+        for (run, label), regions in folders.items():
+            versions = regions.get(GLOBAL_REGION) or regions[min(regions)]
             parts = [run.source_id, run.experiment_id, run.variant_label, variable_id]
             keys = ["/".join(parts[:n]) for n in range(4, 0, -1)]
             named = next((self._versions[key] for key in keys if key in self._versions), None)

@@ -9,6 +9,7 @@ import cftime
 import xarray as xr
 
 from thor.core.errors import DataError
+from thor.core.warn import warn_once
 from thor.ocean.cells import grid_mark
 from thor.reading.archive import Archive
 from thor.reading.runs import Run, is_control
@@ -117,6 +118,9 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         experiment,
         str(attrs.get("parent_variant_label", run.variant_label)),
     )
+    if parent == run:
+        warn_once(run.key, "its files name it as its own parent; taken as none")
+        return None
     of_control = is_control(experiment)
     child_year, year = _branch_years(series, branch_year)
     if of_control and year is None:

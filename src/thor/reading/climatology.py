@@ -158,7 +158,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
     """Add depth, cell area and sea area that lie on the positions of sea level; only depth has to."""
     out = ocean.copy()
     for name in FIXED_FIELDS:
-        shapes = []
+        shapes, state = [], "does not lie"
         for path in plan.fixed[name]:
             try:
                 field = read_field(path, name, where=plan.run.source_id)
@@ -166,6 +166,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
                 if _needed(name):
                     raise
                 shapes.append(str(error))
+                state = "cannot be read"
                 continue
             field = field.isel(_order(field, ocean, name, plan.run.source_id))
             if same_positions(field, ocean):
@@ -173,7 +174,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
                 break
             shapes.append(f"{path.name}: {shape_text(field)}{_total(name, field, context)}")
         else:
-            _without_field(name, shapes, ocean, plan)
+            _without_field(name, shapes, f"{state} on the cells of 'zos' ({shape_text(ocean)})", plan)
     return out
 
 
@@ -217,9 +218,9 @@ def _total(name: str, field: xr.Dataset, context: Context) -> str:
     return f", total {theirs:.4g} m2, {theirs / ours:.3g} times that of the positions"
 
 
-def _without_field(name: str, shapes: Sequence[str], ocean: xr.Dataset, plan: RunPlan) -> None:
+def _without_field(name: str, shapes: Sequence[str], state: str, plan: RunPlan) -> None:
     """Warn of a fixed field that is not on the grid of sea level, or raise where nothing replaces it."""
-    seen = f"'{name}' does not lie on the cells of 'zos' ({shape_text(ocean)}): {'; '.join(shapes)}"
+    seen = f"'{name}' {state}: {'; '.join(shapes)}"
     if _needed(name):
         raise GridError(f"{plan.run.key}: {seen}. Get the file of this model's grid '{plan.grid_label}'.")
     instead = {"areacello": "cell areas follow from the positions", "sftof": "sea is where depth is positive"}[name]

@@ -95,6 +95,8 @@ def unit_factor(variable_id: str, units: str | None, where: str) -> float:
         When units are missing, or the table declares no conversion.
     """
     row = variable(variable_id)
+    # some files have the number 1
+    units = None if units is None else str(units)
     factor = row.factor(units)
     if factor is not None:
         return factor

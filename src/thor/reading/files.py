@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise unreadable(path, error) from error
 
 
@@ -87,7 +87,7 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
         store = NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content))
         with xr.open_dataset(store, decode_times=False, cache=False) as dataset:
             yield dataset, _CHECKSUMS[state]
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise unreadable(path, error) from error
 
 
@@ -102,6 +102,14 @@ def checksum_of(path: Path) -> str:
         raise unreadable(path, error) from error
 
 
+def content_mark(path: Path) -> str:
+    """Return the checksum of a file, or why it has none: only who reads its fields raises an error."""
+    try:
+        return checksum_of(path)
+    except DataError as error:
+        return str(error)
+
+
 def _state(path: Path) -> tuple[Path, int, int]:
     about = path.stat()
     return path, about.st_size, about.st_mtime_ns
@@ -112,6 +120,10 @@ def unreadable(path: Path, error: Exception) -> DataError:
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."
+        )
+    if path.is_symlink() and not path.exists():
+        return DataError(
+            f"{path} is a link to {path.readlink()}, which is not there. Fetch the file, or correct the link."
         )
     if not path.is_file():
         return DataError(f"{path} is gone since the archive was listed. Put it back, and run again.")

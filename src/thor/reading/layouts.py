@@ -22,6 +22,9 @@ FOLDER_FACETS = (
 REQUIRED = ("source_id", "experiment_id", "variable_id")
 """Facets without which files of different runs or variables could not be distinguished."""
 
+GLOBAL_REGION = "glb"
+"""Region of CMIP7 that is taken where a variable is there for several."""
+
 TEMPLATES = {
     "CMIP6": "{activity_id}/{institution_id}/{source_id}/{experiment_id}/{variant_label}/{table_id}/{variable_id}"
     "/{grid_label}/{version}",

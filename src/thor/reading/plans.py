@@ -135,7 +135,12 @@ def _without_window(plans: Mapping[Run, RunPlan], settings: WindowSettings) -> d
     for run, plan in plans.items():
         if plan.windows:
             continue
-        span = "{:04d} to {:04d}".format(*plan.years)
+        first, last = plan.years
+        if first > last:
+            spans = "; ".join(f"{name} {part.span}" for name, part in plan.series.items())
+            reasons[run] = f"{run.key} has no year of which all its variables have every month: {spans}."
+            continue
+        span = f"{first:04d} to {last:04d}"
         wanted = (
             f"its window at {plan.warming_level:g} K is not whole in them"
             if plan.warming_level is not None
@@ -255,6 +260,8 @@ def _compared_with(parent: Parent, plans: Mapping[Run, RunPlan], settings: Windo
         before = plans[parent.run].parent
         if before is None or before.is_control:
             break
+        if before.run in plans and plans[before.run].years[0] >= plans[parent.run].years[0]:
+            break  # attributes that name one another as parents have no beginning
         parent = before
     return parent
 

@@ -48,12 +48,21 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     with naming(path):
         dataset = read_file(path, variable_id, time=0)
         rows, columns = common_dims(dataset, variable_id, where=where)
+        place = positions(dataset, variable_id, where=where)
+        if _latitude_along_columns(place["lat"].values):
+            rows, columns = columns, rows
         if dataset[variable_id].dims[-2:] != (rows, columns):
             raise GridError(
                 f"'{variable_id}' is stored as {dataset[variable_id].dims[-2:]}; expected latitude before longitude. "
                 f"Reorder its dims: ncpdq -a time,{rows},{columns} in.nc out.nc."
             )
-        return positions(dataset, variable_id, where=where)
+        return place
+
+
+def _latitude_along_columns(lat: Array) -> bool:
+    """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
+    steps = [np.abs(np.diff(lat, axis=axis)) for axis in (0, 1)] if lat.ndim == 2 else []
+    return len(steps) == 2 and bool(np.nanmedian(steps[1]) > 2 * np.nanmedian(steps[0]))
 
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
@@ -199,7 +208,8 @@ def storage_order(place: xr.Dataset, reference: xr.Dataset) -> dict[str, IntArra
         first = 0 if np.isnan(gaps).all() else int(np.nanargmin(gaps))
         for start in (0, first):
             columns = np.roll(np.arange(n_columns)[::back], -start)
-            apart = distance(here[:, rows[:, None], columns], there) / cell
+            with np.errstate(divide="ignore", invalid="ignore"):  # repeated cells
+                apart = distance(here[:, rows[:, None], columns], there) / cell
             if np.nanquantile(apart, 0.9) < 1:
                 dims = ("lat", "lon") if place["lat"].ndim == 1 else ("y", "x")
                 found = zip(dims, (rows, columns), strict=True)

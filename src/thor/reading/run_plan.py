@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from thor.core.errors import DataError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, branch_year_of_child, parent_of
-from thor.reading.files import checksum_of
+from thor.reading.files import content_mark
 from thor.reading.grids import Group, grid_group, label_of
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
@@ -85,7 +86,7 @@ class RunPlan:
         return {
             "run": self.run.key,
             "series": {name: series.identity for name, series in (self.series | self.regime_fields).items()},
-            "fixed": {name: [[path.name, checksum_of(path)] for path in paths] for name, paths in self.fixed.items()},
+            "fixed": {name: [[path.name, content_mark(path)] for path in paths] for name, paths in self.fixed.items()},
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
             "parent": self.parent,
@@ -136,17 +137,19 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
     optional: dict[str, Any] = {}
-    for what, find in (("transports", _transports), ("tracers", _tracers), ("regime_fields", _regime_fields)):
+    fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
+    for what, find in ({"transports": _transports, "tracers": _tracers} | fields).items():
         try:
             optional[what] = find(archive, run, group)
         except DataError as error:
             if missing == "error":
                 raise
-            warnings.append(f"its {what.replace('_', ' ')} are left out: {error}")
+            warnings.append(f"{f'{what} is' if what in fields else f'its {what} are'} left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
-    about = (run, label_of(group), group["zos"].version)
-    return RunPlan(*about, series, fixed, (first, last), parent, quirks, warnings=tuple(warnings), **optional)
+    regime_fields = {name: series for what in fields for name, series in optional.pop(what, {}).items()}
+    about = (run, label_of(group), group["zos"].version, series, fixed, (first, last), parent, quirks)
+    return RunPlan(*about, warnings=tuple(warnings), regime_fields=regime_fields, **optional)
 
 
 def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
@@ -180,9 +183,12 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
     return series
 
 
-def _regime_fields(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
-    """Return those fields that are there beside sea level."""
-    series = {name: _read(run, name, stored) for name, stored in _beside(archive, run, group, REGIME_FIELDS).items()}
+def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[str, Series]:
+    """Return the series of a field under the grid label of sea level; empty for a run without the field."""
+    label, there = group["zos"].grid_label, archive.stored(run, name)
+    if there and label not in there:
+        raise DataError(f"it is there on {', '.join(sorted(there))}, but sea level is read on {label}.")
+    series = {name: _read(run, name, there[label])} if there else {}
     _require_facets(run, series)
     return series
 
@@ -216,7 +222,7 @@ def _require_facets(run: Run, series: Mapping[str, Series]) -> None:
     for name, part in series.items():
         for facet in ("source_id", "experiment_id", "variant_label"):
             got, expected = part.attrs.get(facet), getattr(run, facet)
-            if got is not None and got != expected:
+            if got and got != expected:
                 raise DataError(
                     f"{part.files[0].path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
                     f"({name} of {run.key}). Put it where it belongs."

@@ -104,6 +104,12 @@ class Series:
         return int(-(-months[0] // 12)), int((months[-1] + 1) // 12 - 1)
 
     @property
+    def span(self) -> str:
+        """First and last month, as ``1850-01 to 1850-12``."""
+        months = self.months
+        return f"{_month_text(months[0])} to {_month_text(months[-1])}"
+
+    @property
     def calendar(self) -> str:
         """The calendar of all files."""
         return self.files[0].calendar
@@ -136,11 +142,9 @@ class Series:
         missing = self.missing(window)
         if not missing:
             return
-        months = self.months
-        span = f"{_month_text(months[0])} to {_month_text(months[-1])}"
         state = f"lacks {len(missing)} of {window.n_months} months: {listed(missing, most=6)}."
         if len(missing) == window.n_months:
-            state = f"lies outside the data, {span}."
+            state = f"lies outside the data, {self.span}."
         raise IncompleteWindowError(
             f"{self.where}: the window {window} {state}{self.hint} Get the missing files, choose other windows, or set "
             "data_engineering.missing: skip."
@@ -170,7 +174,9 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
         _require_same(where, "calendar", first, header, _calendar(first), _calendar(header))
         _require_same(where, "number of levels, rows and columns", first, header, first.shape, header.shape)
         for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
-            _require_same(where, facet, first, header, first.attrs.get(facet), header.attrs.get(facet))
+            expected, got = (part.attrs.get(facet) for part in (first, header))
+            if expected and got:
+                _require_same(where, facet, first, header, expected, got)
     _require_single_months(headers, where)
     return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 
@@ -192,10 +198,16 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             field = file.variables[variable_id]
             source = variable(variable_id).published
             with_levels = source is not None and source.levels
-            if field.ndim != (4 if with_levels else 3) or "time" not in field.dimensions[0].lower():
+            n_dims = 4 if with_levels else 3
+            if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
+                remedy = (
+                    "If the grid is unstructured, get output on latitudes and longitudes."
+                    if field.ndim < n_dims
+                    else "Take out any other dim: ncwa -a DIM in.nc out.nc."
+                )
                 raise DataError(
                     f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
-                    f"{', levels' if with_levels else ''} and a grid."
+                    f"{', levels' if with_levels else ''} and a grid. {remedy}"
                 )
             axis = read_time_axis(file, field.dimensions[0], path)
             chunks = field.chunking()

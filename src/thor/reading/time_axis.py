@@ -35,6 +35,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
 
     The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
     Without bounds, the first and last month in the file's name say whether midnight between two months is start or end.
+    Bounds that do not lie around their steps count only where the file's name has their months.
 
     Parameters
     ----------
@@ -59,21 +60,25 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
     bounds = getattr(time, "bounds", None)
     calendar = str(getattr(time, "calendar", "standard")).lower()
     units = clean_units(str(time.units))
+    model = str(getattr(file, "source_id", path.parent))
     step_months = 1
     try:
-        if bounds in file.variables:
-            edges = _times(file.variables[bounds], path)
+        stamps = _times(time, path)
+        edges = _times(file.variables[bounds], path) if bounds in file.variables else None
+        if edges is not None and not _around(stamps, edges) and not _named_after(edges, units, calendar, path):
+            warn_once(model, "time bounds do not lie around their time steps; months are those of the steps")
+            edges = None
+        if edges is not None:
             values = edges.mean(axis=1)
             if years := _calendar_years(edges, units, calendar):
                 # one day of each month stands for it
                 step_months = 12
                 dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
         else:
-            values = _times(time, path)
+            values = stamps
         if step_months == 1:
             dates = cftime.num2date(values, units, calendar=calendar)
-            if bounds not in file.variables and _stamped_at_end(dates, path):
-                model = str(getattr(file, "source_id", path.parent))
+            if edges is None and _stamped_at_end(dates, path):
                 warn_once(
                     model, "steps without bounds are stamped at the end of the month, by the months in file names"
                 )
@@ -100,6 +105,24 @@ def _times(variable: netCDF4.Variable, path: Path) -> Array:
             "each time step. The file is damaged or unfinished: fetch it again, or correct its time axis."
         )
     return values
+
+
+def _around(stamps: Array, edges: Array) -> bool:
+    """Return whether bounds (n_steps, 2) lie around their time steps."""
+    width = edges[:, 1] - edges[:, 0]
+    slack = 0.01 * width  # times in single precision
+    return bool(((width > 0) & (edges[:, 0] - slack <= stamps) & (stamps <= edges[:, 1] + slack)).all())
+
+
+def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
+    """Return whether the first and last month between bounds are those in the file's name."""
+    span = _SPAN.search(path.name)
+    if span is None:
+        return False
+    middles = edges.mean(axis=1)
+    first, last = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
+    ends = (int(span[1]), int(span[2] or 1), int(span[3]), int(span[4] or 12))
+    return (first.year, first.month, last.year, last.month) == ends
 
 
 def _stamped_at_end(dates: Any, path: Path) -> bool:

@@ -20,7 +20,7 @@ from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.stress_points import Offset
 from thor.ocean.transport_checks import check_transports
 from thor.ocean.transports import faces_from_streamfunction, to_next_faces
-from thor.reading.files import checksum_of, naming
+from thor.reading.files import content_mark, naming
 from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.run_plan import Missing, RunPlan
@@ -53,7 +53,7 @@ class TransportPlan:
             "key": self.key,
             "series": {name: series.identity for name, series in self.plan.transports.items()},
             "positions": self.plan.series["zos"].files[0].identity,
-            "deptho": [[path.name, checksum_of(path)] for path in self.plan.fixed["deptho"]],
+            "deptho": [[path.name, content_mark(path)] for path in self.plan.fixed["deptho"]],
             "quirks": self.plan.quirks,
         }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError
+from thor.core.warn import warn_once
 
 _NUMBERED = re.compile(r"v?(\d+)")
 
@@ -70,12 +71,14 @@ class Tree:
                     for entry in entries:
                         if entry.name.startswith("."):
                             continue
-                        if entry.name.endswith(".nc"):
+                        if entry.name.endswith(".nc") and not entry.is_dir(follow_symlinks=False):
                             files.append(entry.name)
                         elif entry.is_dir():
                             folders.append(entry.name)
             except (FileNotFoundError, NotADirectoryError):
                 pass
+            except PermissionError:
+                warn_once(str(folder), "this folder may not be listed and counts as empty")
             except OSError as error:
                 raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
             self._listed[folder] = tuple(sorted(folders)), tuple(sorted(files))

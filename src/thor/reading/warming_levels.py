@@ -191,9 +191,12 @@ def _warming(key: str, series: Mapping[str, xr.Dataset], settings: WindowSetting
 
 
 def _continued(key: str, series: Mapping[str, xr.Dataset]) -> str | None:
-    """Return the run that another continues, None where it is a control run, itself or not there."""
+    """Return the run that another continues, None where it is a control run, not there or begins no earlier."""
     parent = str(series[key].attrs["parent"])
-    return parent if parent in series and parent != key and not is_control(parent.split("/")[1]) else None
+    if parent not in series or is_control(parent.split("/")[1]):
+        return None
+    begins, continued = (int(series[name][TEMPERATURE]["year"][0]) for name in (key, parent))
+    return parent if continued < begins else None
 
 
 def _reference(root: str, series: Mapping[str, xr.Dataset], settings: WindowSettings) -> tuple[float, str]:
