@@ -57,10 +57,8 @@ Verdict = Callable[[Mapping[str, float]], str | None]
 Regions = Mapping[str, xr.DataArray]
 """Masks of the cells of a dataset: `ocean`, `analysis`, `valid`, as far as it gives them."""
 
-Judged = tuple[dict[str, xr.DataArray], Verdict]
-"""Named lazy scalars and the verdict on their values."""
-
-ContractRule = Callable[[xr.Dataset, Regions], Judged]
+ContractRule = Callable[[xr.Dataset, Regions], tuple[dict[str, xr.DataArray], Verdict]]
+"""Returns named lazy scalars and the verdict on their values."""
 
 
 def cells_text(count: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from thor.core.contracts.contract import ContractRule, Judged, Regions, cells_text
+from thor.core.contracts.contract import ContractRule, Regions, Verdict, cells_text
 from thor.core.variables import BUDGET_TERMS
 
 CLOSURE_TOLERANCE = 1e-3
@@ -15,7 +15,7 @@ A budget that closes better, or is known to close worse, has its attribute `clos
 """
 
 
-def budget_closes(dataset: xr.Dataset, regions: Regions) -> Judged:
+def budget_closes(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
     """Require that the five terms sum to zero in the analysis region, up to the tolerance."""
     tolerance = float(dataset.attrs.get("closure_tolerance", CLOSURE_TOLERANCE))
     # In units of 1e-12 m s-2, so that squares stay far above the smallest float32.
@@ -41,7 +41,7 @@ def budget_closes(dataset: xr.Dataset, regions: Regions) -> Judged:
 def mask_is_binary(name: str) -> ContractRule:
     """Require that the mask holds 0 and 1 only, and at least one 1."""
 
-    def rule(dataset: xr.Dataset, regions: Regions) -> Judged:
+    def rule(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
         mask = dataset[name].reset_coords(drop=True)
         scalars = {f"{name}|odd": (~mask.isin([0, 1])).sum(), f"{name}|ones": (mask == 1).sum()}
 
@@ -58,7 +58,7 @@ def mask_is_binary(name: str) -> ContractRule:
 def sums_to_one(name: str) -> ContractRule:
     """Require that shares or probabilities sum to one over the regimes within 1e-5, where there are any."""
 
-    def rule(dataset: xr.Dataset, regions: Regions) -> Judged:
+    def rule(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
         total = dataset[name].reset_coords(drop=True).sum("regime", skipna=False)
         region = regions["analysis"] if name == "regime_votes" else regions["valid"]
         scalars = {f"{name}|off": abs(total - 1.0).where(region).max()}
@@ -72,7 +72,7 @@ def sums_to_one(name: str) -> ContractRule:
     return rule
 
 
-def regime_is_flagged(dataset: xr.Dataset, regions: Regions) -> Judged:
+def regime_is_flagged(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
     """Require that labels are -1 or one of `flag_values`, each with its meaning, and that some cell has one."""
     regime = dataset["regime"].reset_coords(drop=True)
     flags = [int(flag) for flag in np.atleast_1d(regime.attrs.get("flag_values", []))]
@@ -92,7 +92,7 @@ def regime_is_flagged(dataset: xr.Dataset, regions: Regions) -> Judged:
     return scalars, verdict
 
 
-def windows_are_whole(dataset: xr.Dataset, regions: Regions) -> Judged:
+def windows_are_whole(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
     """Require that the mean of every window is over all months of its years."""
     missing = [name for name in ("window_start", "window_end", "months") if name not in dataset.coords]
     if missing:
@@ -107,7 +107,7 @@ def windows_are_whole(dataset: xr.Dataset, regions: Regions) -> Judged:
     return scalars, verdict
 
 
-def changes_add_up(dataset: xr.Dataset, regions: Regions) -> Judged:
+def changes_add_up(dataset: xr.Dataset, regions: Regions) -> tuple[dict[str, xr.DataArray], Verdict]:
     """Require that the probabilities of changes to each regime sum to that of a change, and that both are known."""
     change, parts = (dataset[name].reset_coords(drop=True) for name in ("change_probability", "change_to_probability"))
     off = abs(parts.sum("regime", skipna=False) - change)
