@@ -7,7 +7,7 @@ models publish it, files of 20 years). THOR's method is `window_means`: one pass
 with checksum and weights by the lengths of months. The plain method is
 `open_mfdataset(...).sel(time=...).mean("time")`, window after window. The third method only reads every time step into
 memory once, file by file, twelve steps at a time. All start with the files in the memory of the machine; the fastest of
-three tries counts. Peak memory is that of a process less its memory after the imports.
+three tries counts. Peak memory is that of a process minus its memory after the imports.
 """
 
 import multiprocessing

@@ -85,7 +85,7 @@ def test_contracts_hold_on_rows_and_columns(ocean, budget, made, regimes):
     ("stress_points", "n_valid", "error"), [("c_grid", 2524, 4e-4), ("corners", 2502, 0.06), ("t_points", 2528, 0.013)]
 )
 def test_the_curl_of_the_budget_is_found_in_the_surface_stress(budget, stress_points, n_valid, error):
-    """The budget's term less its bottom stress, which was moved from corners to cells in the mean of four."""
+    """The budget's term minus its bottom stress, which was moved from corners to cells in the mean of four."""
     ocean = harmonised(curvilinear_training_ocean(stress_points=stress_points))
     made = features(ocean, **PLAIN)
     assert int(made["valid"].sum()) == n_valid

@@ -218,7 +218,7 @@ class Explainability(_SettingsOfMethods):
     n_draws: Count = 50
     """Networks drawn from each posterior, of the Bayesian network and the Laplace approximation."""
     target: Literal["centred_logit", "logit", "probability"] = "centred_logit"
-    """Explained quantity of a regime: its logit less the mean of all, its logit, or its probability (not for
+    """Explained quantity of a regime: its logit minus the mean of all, its logit, or its probability (not for
     relevance)."""
     regime: str = "predicted"
     """Explained regime: `predicted`, by all networks of the predictor together, or the name of one."""

@@ -47,7 +47,7 @@ class ChangeAttribution(Explainer):
     before : ndarray of float32, shape (n_samples, n_features)
         The earlier state of the samples, scaled: the reference of each.
     regime_before : ndarray of int, shape (n_samples,), optional
-        The explained target is that of the later regime less that of this one, z_new - z_old, which is zero where they
+        The explained target is that of the later regime minus that of this one, z_new - z_old, which is zero where they
         are the same. None: the target of the given regime alone.
     groups : mapping of str to tuple of str, optional
         Players that are several features each, every feature in one of them; by default each feature is a player.
@@ -200,7 +200,7 @@ def transition_summary(
     lower, upper = np.quantile(means, INTERVAL, axis=0)
     names = np.array(predictor.classes)[kinds[order]]
     dims = ("transition", "feature")
-    of_target = {"units": "1", "target": "logit of the regime after less that of the regime before"}
+    of_target = {"units": "1", "target": "logit of the regime after minus that of the regime before"}
     return xr.Dataset(
         {
             "attribution": (dims, means.mean(axis=0), of_target | {"long_name": "Part of the change of the target"}),

@@ -32,7 +32,7 @@ class AttributionBlock:
         Of the mean over the members, from the method's sampling; None where nothing is sampled.
     shares : mapping of str to ndarray of shape (n_members, n_block)
         Parts of the target that belong to no player (expectation, biases, intercept), `target` itself, `remainder`
-        (target less all players and shares), and measures of fit. Each is a variable of the file.
+        (target minus all players and shares), and measures of fit. Each is a variable of the file.
     """
 
     part: slice
@@ -50,7 +50,7 @@ class AttributionBlock:
         standard_error: NDArray[Any] | None = None,
         **shares: NDArray[Any],
     ) -> "AttributionBlock":
-        """Return the block of a method whose values sum to the target less its expectation, but for the remainder."""
+        """Return the block of a method whose values sum to the target minus its expectation, but for the remainder."""
         remainder = target - expectation - values.sum(axis=-1)
         known = {"target": target, "expectation": expectation, "remainder": remainder}
         return cls(part, values, standard_error, known | shares)

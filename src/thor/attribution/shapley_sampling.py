@@ -128,7 +128,7 @@ class _Sums:
         self.of_rounds = _Moments(n_samples, n_players)
 
     def add(self, samples: IntArray, values: AnyArray, rows: AnyArray) -> None:
-        """Add a pair of every network; `rows` are the targets of the rows less the expectation."""
+        """Add a pair of every network; `rows` are the targets of the rows minus the expectation."""
         self.count[samples] += 1
         self.values[:, samples] += values
         self.rows[:, samples] += rows

@@ -12,7 +12,7 @@ from thor.networks.predictor import Predictor, softmax
 from thor.networks.stack import NetworkStack, Weights
 
 Target = Literal["centred_logit", "logit", "probability"]
-"""The logit of a regime less the mean of all logits, the logit, or the probability."""
+"""The logit of a regime minus the mean of all logits, the logit, or the probability."""
 
 Regimes = NDArray[np.int64]
 
@@ -26,7 +26,7 @@ def target_values(logits: Weights, regime: Regimes, target: Target) -> Weights:
     regime : ndarray of int, shape (n_samples,)
         The explained regime of each sample.
     target : {"centred_logit", "logit", "probability"}
-        The centred logit, z_k less the mean of all z, does not change when a constant is added to all logits, as
+        The centred logit, z_k minus the mean of all z, does not change when a constant is added to all logits, as
         probabilities do not; the logit does.
 
     Returns

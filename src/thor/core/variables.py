@@ -180,7 +180,7 @@ def _with_derived_rows(rows: dict[str, Any]) -> Iterator[tuple[str, dict[str, An
         if changes:
             low, high = row["valid_range"]
             derived[f"{name}_change"] = row | {
-                "long_name": f"{row['long_name']}, less that in the baseline window",
+                "long_name": f"{row['long_name']}, minus that in the baseline window",
                 "label": f"Change of the {row['label'][0].lower()}{row['label'][1:]}",
                 "valid_range": [low - high, high - low],
             }

@@ -85,7 +85,7 @@ def _largest(chosen: xr.Dataset, n_features: int) -> np.ndarray:
 
 
 def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "style.Figure":
-    """Return, for each feature, the methods with positive less those with negative attribution by most networks.
+    """Return, for each feature, the methods with positive minus those with negative attribution by most networks.
 
     A method counts where three quarters of its networks have one sign.
 
@@ -111,7 +111,7 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
             colours = style.colour_map("cmo.balance").resampled(2 * n_methods + 1)
             mesh = draw_mesh(ax, first, np.where(first["valid"].values == 1, votes, np.nan), cmap=colours)
             mesh.set_clim(-n_methods - 0.5, n_methods + 0.5)
-        text = "methods with positive less methods with negative attribution in three quarters of their networks (1)"
+        text = "methods with positive minus methods with negative attribution in three quarters of their networks (1)"
         _colour_bar(mesh, panels, text, ticks=range(-n_methods, n_methods + 1))
         return figure
 

@@ -67,7 +67,7 @@ def overturning_sections(overturning: xr.Dataset | None, *, lacking: str = "No r
         if "sigma2" in whole.dims:
             style.add_note(
                 figure,
-                r"$\sigma_2$: potential density referenced to 2000 dbar, less 1000 kg m$^{-3}$; all classes have the "
+                r"$\sigma_2$: potential density referenced to 2000 dbar, minus 1000 kg m$^{-3}$; all classes have the "
                 "same height. Grey: no water of the class flows through the line.",
             )
         style.letter_panels(axes)

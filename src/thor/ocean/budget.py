@@ -62,7 +62,7 @@ def corrected_budget(training_ocean: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         `planetary_vorticity_advection` is -beta V, NaN where V is unknown; `bottom_pressure_torque` is the sum of the
-        two given terms less it; attribute `budget` is `corrected`.
+        two given terms minus it; attribute `budget` is `corrected`.
 
     Raises
     ------

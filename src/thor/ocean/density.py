@@ -12,7 +12,7 @@ from thor.ocean.grid import Grid
 SIGMA2_EDGES = np.concatenate(
     [[20.0], np.arange(28.0, 34.0, 0.5), np.arange(34.0, 36.0, 0.1), np.arange(36, 38.01, 0.05)]
 )
-"""Edges of the density classes [kg m-3 less 1000]: narrow where deep water is formed."""
+"""Edges of the density classes [kg m-3 minus 1000]: narrow where deep water is formed."""
 
 
 def sigma2(thetao: AnyArray, so: AnyArray, *, depth: AnyArray, lat: AnyArray, lon: AnyArray) -> Array:
@@ -100,7 +100,7 @@ def transports_in_density_classes(ocean: xr.Dataset, *, edges: Array = SIGMA2_ED
 
 def class_coordinates(edges: Array = SIGMA2_EDGES) -> xr.Dataset:
     """Return the coordinate `sigma2`, the middle of each class, and its bounds `sigma2_bnds` [kg m-3]."""
-    attrs = {"units": "kg m-3", "long_name": "potential density less 1000 kg m-3, referenced to 2000 dbar"}
+    attrs = {"units": "kg m-3", "long_name": "potential density minus 1000 kg m-3, referenced to 2000 dbar"}
     attrs |= {"positive": "down", "bounds": "sigma2_bnds"}
     bounds = ("sigma2", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1)
     return xr.Dataset({"sigma2_bnds": bounds}, {"sigma2": ("sigma2", 0.5 * (edges[1:] + edges[:-1]), attrs)})

@@ -207,7 +207,7 @@ def _area_inside(edges: _Edges, west: Array, east: Array, low: Array, high: Arra
 
 
 def _within_half_a_turn(angle: Array) -> Array:
-    """Return angles [rad] less full turns, in [-pi, pi)."""
+    """Return angles [rad] minus full turns, in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 

@@ -56,7 +56,7 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     Returns
     -------
     xarray.Dataset, dims (window, y, x), or (window, lat, lon) on a regular grid
-        `zos` [m], less its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on the points that attribute
+        `zos` [m], minus its ocean mean; `tauuo`, `tauvo` [N m-2] as published, on the points that attribute
         `stress_convention` names (positions in `lat_u`, `lon_u`, `lat_v`, `lon_v`); `deptho` [m], `areacello` [m2],
         `sftof` [%] without window; those of `REGIME_FIELDS` that the run has, NaN in windows for which it has none.
         Coordinates of the window: `window_start`, `window_end` (years), `months`,
@@ -71,8 +71,8 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
 
     Notes
     -----
-    All steps are linear in time, so they act on means as on every month: the mean over a window of zos less its ocean
-    mean is the window's zos less the ocean mean of the window, over one mask.
+    All steps are linear in time, so they act on means as on every month: the mean over a window of zos minus its ocean
+    mean is the window's zos minus the ocean mean of the window, over one mask.
     """
     means = {name: window_means(part, plan.windows, checkpoint=checkpoint) for name, part in plan.series.items()}
     ocean = _assembled(plan, settings, means, plan.windows)

@@ -149,7 +149,7 @@ class _Cells:
         return self.weights * np.maximum(np.concatenate(nearest) + self._norms, 0.0), utility
 
     def _distances(self, centroids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield for each block the squared distances, (n_clusters, n_block), less the squared norm of each cell.
+        """Yield for each block the squared distances, (n_clusters, n_block), minus the squared norm of each cell.
 
         With them come the weighted cells of the block and their weights, (n_block, n_terms + 1).
         """

@@ -71,7 +71,7 @@ def _expected_accuracy_sentences(expected: Mapping[str, Any]) -> list[str]:
         bias = signed(100 * errors["bias"], 1, plus=True)
         lines.append(
             f"Where the truth is known ({errors['n_models']} climate models, {errors['n_windows']} windows), the "
-            f"expected less the true accuracy is {bias} percentage points on average (rms "
+            f"expected minus the true accuracy is {bias} percentage points on average (rms "
             f"{100 * errors['rms_error']:.1f})."
         )
     return lines

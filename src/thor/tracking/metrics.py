@@ -267,7 +267,7 @@ def expected_accuracy_errors(windows: Mapping[str, Any], truth: Mapping[str, Any
     Returns
     -------
     dict
-        By predictor `bias` (mean of expected less true accuracy), `rms_error`, `correlation` over runs and windows
+        By predictor `bias` (mean of expected minus true accuracy), `rms_error`, `correlation` over runs and windows
         (None if it is not defined), `n_windows` and `n_models`.
     """
     pairs: dict[str, list[tuple[str, float, float]]] = {}

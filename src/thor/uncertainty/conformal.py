@@ -90,7 +90,7 @@ class ConformalModel(JsonModel):
     labels : ndarray of shape (n_cells,)
         Their regimes.
     scores : ndarray of shape (n_predictors, n_cells)
-        Nonconformity: the largest probability of the cell less that of its regime.
+        Nonconformity: the largest probability of the cell minus that of its regime.
     """
 
     KIND = "A conformal model"
@@ -201,7 +201,7 @@ def basin_sets(
 
 
 def nonconformity(probabilities: np.ndarray, labels: np.ndarray) -> Array:
-    """Return the largest probability of each cell less that of its label, shape (n_samples,)."""
+    """Return the largest probability of each cell minus that of its label, shape (n_samples,)."""
     return _below_largest(probabilities)[np.arange(len(labels)), labels]
 
 

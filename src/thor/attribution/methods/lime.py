@@ -93,7 +93,7 @@ class Lime(Explainer):
         """Yield coefficient times (input - reference mean); see `thor.attribution.method.Explainer`.
 
         The shares are `target`, `intercept` (the surrogate at the reference mean), `fidelity` (weighted R2; 0 where the
-        draws have no weight) and `remainder` (target less surrogate at the sample). The standard error is that of the
+        draws have no weight) and `remainder` (target minus surrogate at the sample). The standard error is that of the
         mean over members when the draws are drawn again (a sandwich estimate, robust to a surrogate that does not fit).
         """
         require_features(predictor, self.reference)

@@ -46,7 +46,7 @@ class RelevancePropagation(Explainer):
     settings : RelevanceSettings
         Rules: epsilon: c_ij / (z_j + epsilon sign(z_j)); z: the same without epsilon, nothing where z_j is zero; gamma:
         contributions of the sign of z_j count 1 + gamma times; alpha_beta: alpha times the share among the positive
-        contributions less (alpha - 1) times the share among the negative ones. With `biases` a bias is a contribution
+        contributions minus (alpha - 1) times the share among the negative ones. With `biases` a bias is a contribution
         and takes its share, as published; otherwise denominators leave it out.
     target : {"centred_logit", "logit"}
 

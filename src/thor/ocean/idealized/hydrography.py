@@ -19,7 +19,7 @@ from thor.ocean.idealized.scenarios import IdealizedRun, warming
 from thor.ocean.idealized.vertical import LEVEL_EDGES, level_bounds, on_levels
 
 DEEP_TEMPERATURE, EQUATOR_TEMPERATURE = 1.0, 28.0
-"""Potential temperature of the deep sea, less its cooling with depth, and of the surface at the equator [degC]."""
+"""Potential temperature of the deep sea, minus its cooling with depth, and of the surface at the equator [degC]."""
 
 DEEP_COOLING = 1e-4
 """Fall of the temperature of the deep sea with depth [degC m-1]."""
