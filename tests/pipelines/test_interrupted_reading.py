@@ -24,7 +24,7 @@ from thor.datasets.checkpoints import FileCheckpoint
 from thor.pipelines.data_engineering import nodes
 from thor.reading import means
 from thor.reading.archive import Archive
-from thor.reading.climatology import climatology_marks
+from thor.reading.climatology import climatology_marks, first_month_of
 from thor.reading.plans import plan_runs
 from thor.reading.windows import ClimatologySettings, WindowSettings
 
@@ -156,13 +156,18 @@ def test_a_file_that_disappears_after_planning_leaves_out_its_run_until_it_is_ba
     assert finished.items() <= times(tmp_path / "gone").items()
 
 
-def test_a_depth_that_disappears_after_planning_is_named(root):
+def test_a_depth_that_disappears_after_planning_is_named_and_costs_its_run_alone(root):
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
     plans = plan_runs(archive, runs, WindowSettings(length_years=2), missing="skip")
+    settings = ClimatologySettings()
+    before = climatology_marks(plans, settings)
     next(root.rglob("deptho_*MADE-2*")).unlink()
+    after = climatology_marks(plans, settings)
+    assert {key.split("/")[0] for key in before if after[key] != before[key]} == {"MADE-2"}
+    (lost,) = (plan for plan in plans if plan.run.source_id == "MADE-2")
     with pytest.raises(DataError, match="deptho_.*MADE-2.*is gone since the archive was listed"):
-        climatology_marks(plans, ClimatologySettings())
+        first_month_of(lost, settings)
 
 
 def full_disk(monkeypatch, n_writes):
