@@ -238,6 +238,11 @@ def test_members_that_start_in_different_years_are_averaged_since_their_start():
     assert [*response["window_start"].values] == [1, 21] and [*response["window_end"].values] == [20, 40]
     # 2015 is the year 2015 - start + 1 of the one, and 20 less of the other
     assert float(response["forced_emergence"][0, 0, 0]) == 2015 - start + 1 - 10
+    # and so they are where one does not name its parent
+    runs["A/abrupt-4xCO2/r2i1p1f1"] = lambda: second.drop_attrs(deep=False).assign_attrs(
+        {name: value for name, value in second.attrs.items() if name != "parent"}
+    )
+    assert [*response_plans(runs)["A/abrupt-4xCO2"][1]()["window"].values] == ["years 1-20", "years 21-40"]
     # those that start in one year keep their labels
     runs["A/abrupt-4xCO2/r2i1p1f1"] = lambda: first.assign_attrs(variant_label="r2i1p1f1")
     assert [*response_plans(runs)["A/abrupt-4xCO2"][1]()["window"].values] == [*first["window"].values]

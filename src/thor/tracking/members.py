@@ -23,7 +23,7 @@ from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
-from thor.tracking.shared_window import with_years_from_start
+from thor.tracking.shared_window import counts_from_start, with_years_from_start
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 
@@ -220,7 +220,9 @@ def response_plans(runs: RunDatasets) -> PlannedResults:
 def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
     starts = {int(runs[key]()["window_start"].min()) for key in keys}
     members = (runs[key]() for key in keys)
-    return forced_response(map(with_years_from_start, members) if len(starts) > 1 else members, runs)
+    # One experiment has one way to count years, also where a member does not name its parent.
+    from_start = len(starts) > 1 and any(counts_from_start(runs[key]()) for key in keys)
+    return forced_response(map(with_years_from_start, members) if from_start else members, runs)
 
 
 def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunDatasets) -> dict[str, xr.DataArray]:

@@ -1,7 +1,6 @@
 """The window of one experiment in which climate models are compared: the same years, or one level of warming."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -95,20 +94,11 @@ def experiments_from_start(runs: RunDatasets) -> set[str]:
 
 
 def with_years_from_start(run: xr.Dataset) -> xr.Dataset:
-    """Return a run with windows named by, and years of windows and emergence counted from, its first year.
-
-    A run whose years do not count from its first, as `counts_from_start` says, stays as it is.
-    """
-    if not counts_from_start(run):
-        return run
-    starts, ends = window_years(run)
-    names = [years_from_start(*years) for years in zip(starts, ends, strict=True)]
-    coords: dict[str, Any] = {
-        name: ("window", years, run[name].attrs) for name, years in zip(_YEARS, (starts, ends), strict=True)
-    }
-    emergence = run["forced_emergence"]
-    emergence = emergence.copy(data=emergence + starts[0] - run["window_start"].values[0])
-    return run.assign(forced_emergence=emergence).assign_coords(window=names, **coords)
+    """Return a run with windows named by, and years of windows and emergence counted from, its first year."""
+    before = int(run["window_start"].min()) - 1
+    counted = {name: run[name].copy(data=run[name].data - before) for name in (*_YEARS, "forced_emergence")}
+    names = [years_from_start(*years) for years in zip(*(counted[name].values for name in _YEARS), strict=True)]
+    return run.assign(counted).assign_coords(window=names)
 
 
 def years_from_start(start: int, end: int) -> str:
