@@ -56,7 +56,7 @@ class ChangeAttribution(Explainer):
 
     Notes
     -----
-    The values of a network add up to its target after less that before, whatever the size of the change; gradients
+    The values of a network add up to its target after minus that before, whatever the size of the change; gradients
     hold for small changes only.
 
     References

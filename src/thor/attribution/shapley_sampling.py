@@ -38,9 +38,9 @@ class ShapleySampler:
     The standard error is that of the mean over members; it takes rows for drawn independently of one another within a
     member, and is an upper bound where members and pairs together cover most of the reference.
 
-    A pair's values add up to f(x) less the target of its row. The difference between the sampled rows and the whole
+    A pair's values add up to f(x) minus the target of its row. The difference between the sampled rows and the whole
     reference is removed by regression on it, with coefficients that add up to one, so that the values of every member
-    add up to f(x) less the expectation, and their variance falls.
+    add up to f(x) minus the expectation, and their variance falls.
 
     References
     ----------

@@ -22,7 +22,7 @@ def selection_curves(selection: pd.DataFrame, *, n_clusters: int, selected: int 
     Parameters
     ----------
     selection : pandas.DataFrame
-        One row for each k and repeat, as from `thor.regimes.cluster_selection`.
+        One row for each k and repeat, as from `thor.regimes.selection.cluster_selection`.
     n_clusters : int
         The k in use, marked by a line.
     selected : int or None
@@ -66,7 +66,7 @@ def balance_bars(balances: xr.Dataset) -> "style.Figure":
     Parameters
     ----------
     balances : xarray.Dataset
-        As from `thor.regimes.regime_balances`: `mean`, `mean_interval` [m s-2], `best_subset`, `best_m_score`,
+        As from `thor.regimes.balances.regime_balances`: `mean`, `mean_interval` [m s-2], `best_subset`, `best_m_score`,
         `area_fraction`, `regime_long_name`.
     """
     names = [str(name) for name in balances["regime_name"].values]

@@ -16,6 +16,7 @@ from thor.figures.style import (
     add_legend,
     add_note,
     empty_figure,
+    label_edges,
     letter_panels,
     named_colours,
     new_figure,
@@ -110,11 +111,8 @@ def area_curves(
             if change:
                 ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
             ax.set_title(regime)
-        for ax in axes[::n_columns]:
-            ax.set_ylabel(f"{'change of the' if change else 'expected'} area ($10^6$ km$^2$)")
-        for ax in axes[-n_columns:]:
-            ax.set_xlabel("year")
-            ax.tick_params(labelbottom=True)
+        quantity = f"{'change of the' if change else 'expected'} area ($10^6$ km$^2$)"
+        label_edges(axes, n_columns, x="year", y=quantity)
         for experiment in experiments:
             axes[0].plot([], [], color=colours[experiment], label=experiment)
         for model in models if named else ():

@@ -63,7 +63,7 @@ def network_reliability_curves(bins: pd.DataFrame, title: str) -> "style.Figure"
     ----------
     bins : pandas.DataFrame
         A row for each region and bin: `region`, `n_cells`, `confidence`, `accuracy`, as from
-        `thor.networks.skill.network_reliability`.
+        `thor.networks.member_skill.network_reliability`.
     title : str
     """
     with style.style():

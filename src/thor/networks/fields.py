@@ -159,7 +159,7 @@ def network_table(scores: pd.DataFrame, *, predictor: str, history: pd.DataFrame
     Parameters
     ----------
     scores : pandas.DataFrame
-        As from `thor.networks.skill.network_scores`, a row for each network and region.
+        As from `thor.networks.member_skill.network_scores`, a row for each network and region.
     predictor : str
     history : pandas.DataFrame
         As from `history_table`; empty for networks that were not trained here.

@@ -2,7 +2,8 @@
 
 There are two estimates of the area of a regime. The expected area, the sum of cell areas times probabilities, is
 unbiased where the probabilities are calibrated. The area of the cells whose most probable regime it is underestimates
-rare regimes. Their spread over networks is that of predictions, not an interval of the true area.
+rare regimes. Their spread over networks is that of predictions, not an interval of the true area; `area_intervals`
+makes such intervals from climate models whose true regimes are known.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

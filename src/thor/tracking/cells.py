@@ -1,4 +1,7 @@
-"""Valid cells of a run, its windows with their baselines, pairs of control windows, and the networks' scaled inputs."""
+"""Valid cells of a run, its windows with their baselines, pairs of control windows, and the networks' scaled inputs.
+
+Also what all results of runs have alike: the facets of their key, and the type of their plans.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,8 @@ distribution. Two independent draws would differ even for identical inputs. Of a
 marginals, maximal coupling gives the smallest probability of a change: only the excess of one window over the other
 changes regime. It is computed inside each network, so that differences between networks do not count as changes.
 
-All functions take probabilities of both windows as arrays of shape (n_networks, n_cells, n_regimes), from the same
-networks in the same order.
+Probabilities of both windows are arrays of shape (n_networks, n_cells, n_regimes), from the same networks in the same
+order. `ChangeCalibration` replaces P(change) by the frequency of changes where the truth is known.
 """
 
 from collections.abc import Mapping

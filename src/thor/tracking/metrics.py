@@ -55,8 +55,8 @@ def tracking_metrics(
         `agreement_metrics` says; `words`: {predictor: words of the likelihood scale that known truth supports};
         `perfect_model`: the skill; `plausibility`: {run: {predictor: numbers}}, as
         `thor.tracking.plausibility.plausibility` says; `not_compared` and `not_judged`: {run: reason}, for runs with
-        a parent but without a baseline or internal variability; `expected_accuracy`: as `thor.tracking.metrics`
-        says.
+        a parent but without a baseline or internal variability; `expected_accuracy`: as
+        `expected_accuracy_errors` says.
     """
     words = words_by_predictor(skill)
     result: dict[str, Any] = {name: {} for name in ("runs", "summary", "control", "plausibility")}

@@ -63,6 +63,11 @@ def term_changes(
         `regime_before`, `regime`, `n_cells`, `area_m2`, `term`, `change` [m s-2] averaged by area, with the ends
         `lower` and `upper` of its interval.
 
+    Raises
+    ------
+    DataError
+        When a run has no features.
+
     Notes
     -----
     The mean is computed inside each network, so that the interval contains their spread with all its correlation

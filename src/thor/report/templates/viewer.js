@@ -179,7 +179,7 @@ function scenarioViewer(data, onPlace) {
     const title = `${a.run.source_id} ${a.run.experiment_id} ${a.window} and ${b.run.source_id} ${b.run.experiment_id} ${b.window}`;
     let text = `Difference, ${title}: `;
     if (!both) text += "no cell is known in both.";
-    else if (kind === "change") text += `P(change) of A less that of B, ${(100 * sum / both).toFixed(1).replace(/^-(?=0\.0$)/, "").replace("-", "−")} percentage points on average.`;
+    else if (kind === "change") text += `P(change) of A minus that of B, ${(100 * sum / both).toFixed(1).replace(/^-(?=0\.0$)/, "").replace("-", "−")} percentage points on average.`;
     else if (isTrue) text += `${what} in only one of them on ${found} of the common area.`;
     else text += `another ${kind === "truth" ? "true " : ""}regime on ${found} of the common area, in the colour of B.`;
     byId("difference-caption").textContent = text;
