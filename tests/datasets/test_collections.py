@@ -89,6 +89,15 @@ def test_a_file_is_checked_again_when_it_has_changed(collection, tmp_path, monke
     assert checked == ["features"]
 
 
+def test_headers_have_coordinates_and_attributes_alone(collection):
+    offer(collection, one="a", model__two="b")
+    fields = collection.load()
+    assert [*fields.headers] == [*fields] == ["model/two", "one"]
+    header, whole = fields.headers["one"](), fields["one"]()
+    assert not header.data_vars and header.attrs == whole.attrs
+    xr.testing.assert_identical(header, whole.drop_vars(whole.data_vars))
+
+
 def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch):
     (tmp_path / "features").write_text("in the way")
     maker = Maker(make_features)

@@ -114,6 +114,10 @@ def test_each_experiment_has_its_own():
     }
 
 
+class Files(dict):
+    headers: dict
+
+
 def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_historical():
     parents = {"piControl": "", "abrupt-4xCO2": CONTROL, "abrupt-4xCO2-gwl2.0": CONTROL}
     parents |= {"historical": CONTROL, "esm-hist": CONTROL, "ssp585": HISTORICAL}
@@ -122,3 +126,7 @@ def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_h
         for name, parent in parents.items()
     }
     assert experiments_from_start(runs) == {"piControl", "abrupt-4xCO2"}
+    # of files nothing but coordinates and attributes is read
+    files = Files(dict.fromkeys(runs))
+    files.headers = runs
+    assert experiments_from_start(files) == {"piControl", "abrupt-4xCO2"}

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any
@@ -52,11 +53,13 @@ class Fields(dict[str, Maker]):
     ----------
     left_out : dict of str to str
         Reason for each key that could not be made when the collection was saved.
+    headers : mapping of str to callable
+        Read the coordinates and attributes of each file alone.
     """
 
-    def __init__(self, readers: Mapping[str, Maker], left_out: Mapping[str, str]) -> None:
+    def __init__(self, readers: Mapping[str, Maker], left_out: Mapping[str, str], headers: Mapping[str, Maker]) -> None:
         super().__init__(readers)
-        self.left_out = dict(left_out)
+        self.left_out, self.headers = dict(left_out), headers
 
 
 class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
@@ -123,7 +126,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         if not keys and not self._may_be_empty:
             state = "holds no NetCDF file" if self._path.is_dir() else "does not exist"
             raise DataError(f"{show(self._path)}/ {state}. {MAKE_IT}")
-        return Fields({key: self._reader(key) for key in keys}, self._saves.left_out())
+        headers = {key: partial(read, self._file(key), header=True) for key in keys}
+        return Fields({key: self._reader(key) for key in keys}, self._saves.left_out(), headers)
 
     def left(self, marks: Mapping[str, str]) -> dict[str, str]:
         """Return which of the keys with these fingerprints a save would make, and why; it makes none."""

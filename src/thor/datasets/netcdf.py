@@ -13,8 +13,10 @@ from thor.core.errors import DataError
 _SMALL = 2 * 2**30
 
 
-def read(path: Path, *, chunks: dict[str, int] | str | None = None) -> xr.Dataset:
+def read(path: Path, *, chunks: dict[str, int] | str | None = None, header: bool = False) -> xr.Dataset:
     """Return the content of a NetCDF file, in memory and closed unless `chunks` are given.
+
+    With `header` only its coordinates and attributes are read.
 
     Raises
     ------
@@ -25,7 +27,7 @@ def read(path: Path, *, chunks: dict[str, int] | str | None = None) -> xr.Datase
         if chunks is not None:
             return open_netcdf(path, chunks=chunks).drop_encoding()
         with open_netcdf(path, chunks=None) as dataset:
-            return dataset.load().drop_encoding()
+            return (dataset.drop_vars(dataset.data_vars) if header else dataset).load().drop_encoding()
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
             f"{show(path)} ({path.stat().st_size} bytes) cannot be read as NetCDF: {_short(error)}. "

@@ -212,16 +212,19 @@ def response_plans(runs: RunDatasets) -> PlannedResults:
     """
     plans: PlannedResults = {}
     for group, keys in members_of(of_one_forcing(runs)).items():
-        marks = [run_mark(runs[key]()) for key in keys]  # that of a run covers its parent
-        plans[group] = fingerprint("forced response", marks), left_out_on_error(partial(_response, runs, keys))
+        marks, starts, counts = [], set(), set()
+        for run in (runs[key]() for key in keys):
+            marks.append(run_mark(run))  # that of a run covers its parent
+            starts.add(int(run["window_start"].min()))
+            counts.add(counts_from_start(run))
+        # An experiment has one way to count years, also where a member does not name its parent.
+        response = partial(_response, runs, keys, from_start=len(starts) > 1 and any(counts))
+        plans[group] = fingerprint("forced response", marks), left_out_on_error(response)
     return plans
 
 
-def _response(runs: RunDatasets, keys: tuple[str, ...]) -> xr.Dataset:
-    starts = {int(runs[key]()["window_start"].min()) for key in keys}
+def _response(runs: RunDatasets, keys: tuple[str, ...], *, from_start: bool) -> xr.Dataset:
     members = (runs[key]() for key in keys)
-    # One experiment has one way to count years, also where a member does not name its parent.
-    from_start = len(starts) > 1 and any(counts_from_start(runs[key]()) for key in keys)
     return forced_response(map(with_years_from_start, members) if from_start else members, runs)
 
 

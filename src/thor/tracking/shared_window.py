@@ -18,6 +18,12 @@ LAST = "last"
 """Setting for the last window that most models have."""
 
 
+def run_headers(runs: RunDatasets) -> RunDatasets:
+    """Return functions that read only coordinates and attributes of the runs, where these are files that offer it."""
+    headers: RunDatasets = getattr(runs, "headers", runs)
+    return headers
+
+
 def require_window(runs: RunDatasets, wanted: str) -> None:
     """Raise ConfigError unless a run has the window wanted, which may be `LAST`; those at a level of warming have one.
 
@@ -30,7 +36,7 @@ def require_window(runs: RunDatasets, wanted: str) -> None:
     """
     if wanted == LAST:
         return
-    of_runs = [load()["window"].values for key, load in runs.items() if not is_at_level(key.split("/")[1])]
+    of_runs = [load()["window"].values for key, load in run_headers(runs).items() if not is_at_level(key.split("/")[1])]
     labels = {str(label) for windows in of_runs for label in windows}
     if labels and wanted not in labels:
         raise ConfigError(
@@ -90,7 +96,8 @@ def window_years(run: xr.Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def experiments_from_start(runs: RunDatasets) -> set[str]:
     """Return the experiments of runs whose years count from their first."""
-    return {str(run.attrs["experiment_id"]) for run in (load() for load in runs.values()) if counts_from_start(run)}
+    found = (load() for load in run_headers(runs).values())
+    return {str(run.attrs["experiment_id"]) for run in found if counts_from_start(run)}
 
 
 def with_years_from_start(run: xr.Dataset) -> xr.Dataset:

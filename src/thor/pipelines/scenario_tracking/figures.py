@@ -12,7 +12,7 @@ from thor.tracking import RunDatasets
 from thor.tracking.areas import with_common_start
 from thor.tracking.detection import detection_notes
 from thor.tracking.reasons import transitions_to_draw
-from thor.tracking.shared_window import LAST, compared_windows, experiments_from_start
+from thor.tracking.shared_window import LAST, compared_windows, experiments_from_start, run_headers
 from thor.tracking.shown_run import shown_key, shown_run
 
 
@@ -64,7 +64,7 @@ def draw_transitions(
     regime_transitions: pd.DataFrame, scenario_regimes: RunDatasets, parameters: ScenarioTracking
 ) -> Any:
     """Draw the area of the largest transitions, for the first variant of every experiment."""
-    windows = {key: compared_windows(load(), LAST) for key, load in scenario_regimes.items()}
+    windows = {key: compared_windows(load(), LAST) for key, load in run_headers(scenario_regimes).items()}
     return main_transitions(regime_transitions, windows, predictor=parameters.predictors[0])
 
 
