@@ -1,5 +1,7 @@
 """Overturning of runs: which windows and baselines are compared, and what is left out."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -69,6 +71,16 @@ def test_transports_on_other_cells_than_the_features_are_an_error(made, given):
     make = overturning_plans(moved, features, make_tools(made), predictor="ensemble")[SCENARIO][1]
     with pytest.raises(GridError, match="lie on other cells than its sea level"):
         make()
+
+
+def test_features_are_read_once_for_each_window(made, given):
+    means, features = given
+    read = Counter()
+    counted = {key: lambda key=key, load=load: read.update([key]) or load() for key, load in features.items()}
+    make = overturning_plans(means, counted, make_tools(made), predictor="ensemble")[SCENARIO][1]
+    read.clear()
+    make()
+    assert read == {SCENARIO: 1 + 2, CONTROL: 1}  # labels of the windows, and what divides two of them and a baseline
 
 
 def test_the_change_of_the_amoc_in_numbers_and_words(made, given):

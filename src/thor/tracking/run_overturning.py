@@ -46,7 +46,7 @@ def overturning_plans(
 
     def measure(key: str, window: str, blocks: Iterable[ProbabilityBlock], **of_run: Any) -> xr.Dataset:
         means = transports[f"{key}/{window}"]()
-        require_same_cells(means, features[key](), window)
+        require_same_cells(means, of_run["basin"].coords.to_dataset(), window)
         density = float(means.attrs["reference_density"])
         return overturning(means, blocks, level=tools.settings.interval_level, reference_density=density, **of_run)
 

@@ -90,9 +90,9 @@ def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
 
 
 def require_same_cells(transports: xr.Dataset, run: xr.Dataset, window: str) -> None:
-    """Raise GridError unless the transports of a window lie on the cells of its run."""
+    """Raise GridError unless the transports of a window lie on the cells of its run, of which the positions count."""
     if not same_positions(transports, run):
         raise GridError(
-            f"The transports of {run.attrs.get('source_id')} in {window} lie on other cells than its sea level; "
+            f"The transports of {transports.attrs.get('source_id')} in {window} lie on other cells than its sea level; "
             "expected those of one run. Make both again with `kedro run --pipeline data_engineering`."
         )
