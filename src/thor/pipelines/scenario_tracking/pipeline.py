@@ -5,8 +5,8 @@ final_ensemble, final_baselines, final_bayesian_network, input_sets, calibration
                  -> track_regimes    -> scenario_regimes
                  -> track_input_sets -> input_set_regimes
 scenario_regimes, input_set_regimes
-                 -> measure_areas   -> regime_areas       -> draw_areas
-                                    -> regime_transitions -> draw_transitions
+                 -> measure_areas   -> regime_areas       -> draw_areas (with scenario_regimes)
+                                    -> regime_transitions -> draw_transitions (with scenario_regimes)
                                     -> member_areas, model_areas
                  -> pool_members    -> forced_response
                  -> compare_models  -> model_agreement
