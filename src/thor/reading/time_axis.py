@@ -63,7 +63,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
     model = str(getattr(file, "source_id", path.parent))
     step_months = 1
     try:
-        stamps = _times(time, path)
+        stamps = np.asarray(time[:], dtype=float)
         edges = _times(file.variables[bounds], path) if bounds in file.variables else None
         if edges is not None and not _around(stamps, edges) and not _named_after(edges, units, calendar, path):
             warn_once(model, "time bounds do not lie around their time steps; months are those of the steps")
@@ -75,7 +75,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
                 step_months = 12
                 dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
         else:
-            values = stamps
+            values = _times(time, path)
         if step_months == 1:
             dates = cftime.num2date(values, units, calendar=calendar)
             if edges is None and _stamped_at_end(dates, path):
