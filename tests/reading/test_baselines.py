@@ -48,6 +48,16 @@ def test_the_parallel_control_segment_comes_with_the_run(tmp_path, windows, cale
     assert control == ["0001-0002", "0003-0004", "0004-0005", "0005-0006", "0006-0007", "0007-0008"]
 
 
+def test_a_first_file_without_attributes_costs_no_baseline(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(4)})
+    for first in (min(tmp_path.rglob(f"{name}_Omon_*1pctCO2*.nc")) for name in ("zos", "tauuo", "tauvo")):
+        with netCDF4.Dataset(first, "a") as file:
+            for name in file.ncattrs():
+                file.delncattr(name)
+    assert len(plans(tmp_path, windows)["1pctCO2"].baselines) == 2
+
+
 def test_a_scenario_is_compared_with_a_window_of_historical(root, windows):
     attrs = BRANCH | {"parent_experiment_id": "historical"}
     write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)

@@ -10,6 +10,7 @@ from tests.made_archive import centres, field, fixed_field, land, write_run, wri
 from tests.reading.small_archives import rewritten
 from tests.reading.test_baselines import BRANCH, branch_time
 from thor.core.contracts import check
+from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology_marks
 from thor.reading.plans import plan_runs
@@ -121,7 +122,10 @@ def test_such_a_field_under_another_grid_label_is_named(root, make_climatology, 
     archive = Archive(root)
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
     (plan,) = plan_runs(archive, runs, windows, missing="skip")
-    assert plan.warnings == ("hfds is left out: it is there on gr, but sea level is read on gn.",)
+    fault = f"{plan.run.key}: hfds on gr, but sea level is read on gn; expected one grid"
+    assert len(plan.warnings) == 1 and plan.warnings[0].startswith(f"hfds is left out: {fault}")
+    with pytest.raises(DataError, match=f"^{fault}"):
+        plan_runs(archive, runs, windows, missing="error")
 
 
 def test_such_a_field_on_other_cells_is_left_out(root, make_climatology, caplog):

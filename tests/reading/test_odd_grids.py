@@ -8,6 +8,7 @@ from tests.reading.small_archives import only, read, relative_rms, rewritten
 from tests.tiny_archive import FIELDS, areas, centres, sea, tauuo, tauvo, write, write_tiny, zos
 from thor.core.errors import DataError, GridError
 from thor.core.warn import warn_once
+from thor.reading.positions import read_positions
 from thor.reading.quirks import Quirks
 
 
@@ -81,6 +82,13 @@ def test_longitude_before_latitude_is_named_with_the_remedy(tmp_path, n_dims):
         rewritten(tmp_path, name, lambda d: d.transpose(..., *names[::-1]))
     with pytest.raises(GridError, match=f"expected latitude before longitude. .*ncpdq -a time,{','.join(names)} in.nc"):
         only(tmp_path)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_section_of_one_row_gives_no_warning_of_numpy(tmp_path):
+    lat, lon = np.meshgrid([-50.0], centres()[1], indexing="ij")
+    path = write(tmp_path, "zos", zos(lat, lon), lat, lon)
+    assert read_positions(path, "zos", where="TINY")["lat"].shape == lat.shape
 
 
 def test_staggered_stress_stored_from_north_to_south_is_that_from_south_to_north(tmp_path):

@@ -113,10 +113,21 @@ def test_bounds_that_do_not_lie_around_their_steps_give_no_months(root, caplog, 
     assert caplog.text.count("MADE-1: time bounds do not lie around their time steps; months are those of the") == 1
 
 
-def test_bounds_count_where_the_name_of_the_file_has_their_months_and_not_those_of_its_steps(root, caplog):
+def test_the_order_of_both_bounds_does_not_matter(root, caplog):
     path = first_file(root)
     with netCDF4.Dataset(path, "a") as file:
-        file["time"][:] = file["time"][:] + 3650
+        edges = file["time_bnds"][:]
+        file["time"][:], file["time_bnds"][:] = edges[:, 1], edges[:, ::-1]
+    header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn.nc")), "zos")
+    np.testing.assert_array_equal(header.months, years(1850, 1851))
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("steps", [lambda time: time + 3650, lambda time: np.where(time > 100, time, 9.97e36)])
+def test_bounds_count_where_the_name_of_the_file_has_their_months_and_not_those_of_its_steps(root, caplog, steps):
+    path = first_file(root)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"][:] = steps(file["time"][:])
     np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
     assert not caplog.text
 

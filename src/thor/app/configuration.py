@@ -1,4 +1,4 @@
-"""Find the configuration of a run: that of the project, of the current folder, or the installed default."""
+"""Find the configuration of a run: that of the project, of the current folder, or the default; and the run record."""
 
 import logging
 import os

@@ -149,7 +149,7 @@ def _hooks() -> Any:
 
 
 def _close(what: str, error: BaseException) -> None:
-    """Close the hooks, and print what has happened unless that is empty."""
+    """Close the hooks, and report the error under this word; without a word nothing is printed."""
     from kedro.framework.project import settings
 
     for hook in settings.HOOKS:

@@ -1,4 +1,4 @@
-"""The curl of stress at T points as circulation over area, where its components sit on edges or corners of the cells.
+"""Stress on edges or corners of the cells: its curl at T points, as circulation over area, and its vectors there.
 
 True components on corners are complete vectors. On the edges of a C grid each is completed by those of the other
 component around it, and then projected on the grid's axes.

@@ -158,7 +158,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
     """Add depth, cell area and sea area that lie on the positions of sea level; only depth has to."""
     out = ocean.copy()
     for name in FIXED_FIELDS:
-        shapes, state = [], "does not lie"
+        shapes, state = [], f"does not lie on the cells of 'zos' ({shape_text(ocean)})"
         for path in plan.fixed[name]:
             try:
                 field = read_field(path, name, where=plan.run.source_id)
@@ -174,7 +174,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
                 break
             shapes.append(f"{path.name}: {shape_text(field)}{_total(name, field, context)}")
         else:
-            _without_field(name, shapes, f"{state} on the cells of 'zos' ({shape_text(ocean)})", plan)
+            _without_field(name, shapes, state, plan)
     return out
 
 
@@ -219,7 +219,7 @@ def _total(name: str, field: xr.Dataset, context: Context) -> str:
 
 
 def _without_field(name: str, shapes: Sequence[str], state: str, plan: RunPlan) -> None:
-    """Warn of a fixed field that is not on the grid of sea level, or raise where nothing replaces it."""
+    """Warn of a fixed field that cannot be taken, or raise where nothing replaces it."""
     seen = f"'{name}' {state}: {'; '.join(shapes)}"
     if _needed(name):
         raise GridError(f"{plan.run.key}: {seen}. Get the file of this model's grid '{plan.grid_label}'.")

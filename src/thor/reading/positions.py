@@ -61,8 +61,10 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
 
 def _latitude_along_columns(lat: Array) -> bool:
     """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
-    steps = [np.abs(np.diff(lat, axis=axis)) for axis in (0, 1)] if lat.ndim == 2 else []
-    return len(steps) == 2 and bool(np.nanmedian(steps[1]) > 2 * np.nanmedian(steps[0]))
+    if lat.ndim != 2:
+        return False
+    rows, columns = (step[np.isfinite(step)] for step in (np.abs(np.diff(lat, axis=axis)) for axis in (0, 1)))
+    return bool(rows.size and columns.size and np.median(columns) > 2 * np.median(rows))
 
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:

@@ -187,7 +187,10 @@ def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[s
     """Return the series of a field under the grid label of sea level; empty for a run without the field."""
     label, there = group["zos"].grid_label, archive.stored(run, name)
     if there and label not in there:
-        raise DataError(f"it is there on {', '.join(sorted(there))}, but sea level is read on {label}.")
+        raise DataError(
+            f"{run.key}: {name} on {', '.join(sorted(there))}, but sea level is read on {label}; expected one grid. "
+            f"Get it on {label}, or choose its label in grid_labels."
+        )
     series = {name: _read(run, name, there[label])} if there else {}
     _require_facets(run, series)
     return series
@@ -221,10 +224,12 @@ def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> 
 def _require_facets(run: Run, series: Mapping[str, Series]) -> None:
     for name, part in series.items():
         for facet in ("source_id", "experiment_id", "variant_label"):
-            got, expected = part.attrs.get(facet), getattr(run, facet)
-            if got and got != expected:
+            expected = getattr(run, facet)
+            file = next((file for file in part.files if file.attrs.get(facet, "") not in ("", expected)), None)
+            if file is not None:
+                got = file.attrs[facet]
                 raise DataError(
-                    f"{part.files[0].path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
+                    f"{file.path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
                     f"({name} of {run.key}). Put it where it belongs."
                 )
 

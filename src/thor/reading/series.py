@@ -116,8 +116,8 @@ class Series:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """Global attributes of the first file."""
-        return self.files[0].attrs
+        """Global attributes of the first file that names its climate model, or of the first."""
+        return next((file.attrs for file in self.files if file.attrs.get("source_id")), self.files[0].attrs)
 
     def missing(self, window: Window) -> list[str]:
         """Return the months the window lacks, as ``1850-03``."""
@@ -173,10 +173,10 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
     for header in headers[1:]:
         _require_same(where, "calendar", first, header, _calendar(first), _calendar(header))
         _require_same(where, "number of levels, rows and columns", first, header, first.shape, header.shape)
-        for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
-            expected, got = (part.attrs.get(facet) for part in (first, header))
-            if expected and got:
-                _require_same(where, facet, first, header, expected, got)
+    for facet in ("source_id", "experiment_id", "variant_label", "grid_label"):
+        named, *others = [header for header in headers if header.attrs.get(facet)] or headers[:1]
+        for header in others:
+            _require_same(where, facet, named, header, named.attrs[facet], header.attrs[facet])
     _require_single_months(headers, where)
     return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 

@@ -63,7 +63,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
     model = str(getattr(file, "source_id", path.parent))
     step_months = 1
     try:
-        stamps = _times(time, path)
+        stamps = np.asarray(time[:], dtype=float)
         edges = _times(file.variables[bounds], path) if bounds in file.variables else None
         if edges is not None and not _around(stamps, edges) and not _named_after(edges, units, calendar, path):
             warn_once(model, "time bounds do not lie around their time steps; months are those of the steps")
@@ -75,7 +75,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
                 step_months = 12
                 dates = [cftime.datetime(year, m, 1, calendar=calendar) for year in years for m in range(1, 13)]
         else:
-            values = stamps
+            values = _times(time, path)
         if step_months == 1:
             dates = cftime.num2date(values, units, calendar=calendar)
             if edges is None and _stamped_at_end(dates, path):
@@ -108,10 +108,10 @@ def _times(variable: netCDF4.Variable, path: Path) -> Array:
 
 
 def _around(stamps: Array, edges: Array) -> bool:
-    """Return whether bounds (n_steps, 2) lie around their time steps."""
-    width = edges[:, 1] - edges[:, 0]
-    slack = 0.01 * width  # times in single precision
-    return bool(((width > 0) & (edges[:, 0] - slack <= stamps) & (stamps <= edges[:, 1] + slack)).all())
+    """Return whether bounds (n_steps, 2) lie around their time steps, in either order."""
+    low, high = np.sort(edges, axis=1).T
+    slack = 0.01 * (high - low)  # times in single precision
+    return bool(((low < high) & (low - slack <= stamps) & (stamps <= high + slack)).all())
 
 
 def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
@@ -139,7 +139,7 @@ def _stamped_at_end(dates: Any, path: Path) -> bool:
         ends = last == 12 * int(span[3]) + int(span[4] or 12) + 1
     if begins == ends:
         raise DataError(
-            f"{path}: its steps have no bounds and are stamped at midnight between months, {min(dates)} to "
+            f"{path}: its steps have no bounds around them and are stamped at midnight between months, {min(dates)} to "
             f"{max(dates)}: either may be meant; expected bounds, or the first and last month at the end of the "
             "file's name, such as _185001-185112.nc. Add bounds, or rename the file."
         )
