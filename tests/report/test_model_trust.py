@@ -21,7 +21,9 @@ def test_the_coverage_is_said_to_be_that_of_the_experiment_with_the_least():
     numbers = {"half_width_share": 0.0046, "coverage": 0.897, "level": 0.9, "n_models": 3}
     text = sentences({"A": 0.9}, areas={"average": {"change": numbers}})[2]
     assert "plus or minus 0.5 % for its change" in text
-    assert text.endswith("contain 90 % of its true areas in the experiment with the least (mean of 3 models).")
+    assert text.endswith(
+        "contain 90 % of its true areas in the experiment with the lowest coverage (mean of 3 models)."
+    )
 
 
 def test_the_false_rate_is_the_largest_of_all_control_runs():

@@ -84,7 +84,7 @@ def _area_sentence(predictor: str, entry: Mapping[str, Any]) -> str:
     return (
         f"Intervals of expected areas by {predictor_name(predictor)}, in shares of the ocean: plus or minus "
         f"{in_words(widths)}. Computed without each known model in turn, they contain {in_words(covered)} of "
-        f"its true areas in the experiment with the least (mean of {known[0][0]['n_models']} models)."
+        f"its true areas in the experiment with the lowest coverage (mean of {known[0][0]['n_models']} models)."
     )
 
 

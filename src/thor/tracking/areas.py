@@ -204,7 +204,7 @@ def area_intervals(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float]
     dict
         {predictor: {kind: numbers}}, where at least two models have a known truth: `half_width_share` of the area,
         `level`, `coverage` (share of the errors of a model that the half-width made from the other models contains,
-        in the experiment with the least, mean over the models) and `n_models`.
+        in the experiment with the lowest, mean over the models) and `n_models`.
 
     Notes
     -----
