@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from thor.figures.style import MOST_MODELS
 from thor.figures.transitions import main_transitions
 
 REGIMES = ("MD", "S-SV", "NL")
@@ -54,6 +55,14 @@ def test_the_largest_transitions_of_the_last_window_are_bars():
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [7.5, 6.0, 6.0])
     assert ax.get_title(loc="left") == "(a) ssp585, 1870\N{EN DASH}1889"
     assert "72 % of all changes" in figure.get_supxlabel()
+
+
+def test_each_model_has_a_colour_of_its_own():
+    one = make_transitions()
+    names = [f"MADE-{k}" for k in range(MOST_MODELS)]
+    figure = draw(pd.concat([one.assign(source_id=name) for name in names]))
+    bars = {container.get_label(): container[0].get_facecolor() for container in figure.axes[0].containers}
+    assert set(bars) >= set(names) and len({bars[name] for name in names}) == len(names)
 
 
 def test_transitions_of_many_models_are_their_mean_and_range():

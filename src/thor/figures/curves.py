@@ -12,6 +12,9 @@ from thor.figures import style
 
 BLUE, ORANGE = "#0173B2", "#DE8F05"
 
+SERIES_COLOURS = tuple(dict.fromkeys((BLUE, ORANGE, *style.OTHER_COLOURS)))
+"""Of predictors or climate models side by side, in their order; no two are alike."""
+
 _LETTERS = 46
 """In a line of the titles of balances."""
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from thor.figures.curves import BLUE, ORANGE
+from thor.figures.curves import SERIES_COLOURS
 from thor.figures.style import (
     MILLION_KM2,
     MOST_MODELS,
-    OTHER_COLOURS,
     add_heading,
     add_legend,
     add_note,
@@ -53,7 +52,6 @@ EXPERIMENT_COLOURS = {
 notebooks of their emissions (iiasa/emissions_harmonization_historical)."""
 
 _LINE_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-_PREDICTOR_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
 _FEW = 1e-3
 
 Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
@@ -151,7 +149,7 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
         figure = new_figure(2.7 * len(drawn) + 0.5, 4.4)
         panels = reliability_panels(figure, len(drawn))
         predictors = dict.fromkeys(predictor for changes in drawn.values() for predictor in changes)
-        colours = dict(zip(predictors, _PREDICTOR_COLOURS, strict=False))
+        colours = dict(zip(predictors, SERIES_COLOURS, strict=False))
         shown: dict[str, Line2D] = {}
         for (above, below), (name, changes) in zip(panels, drawn.items(), strict=True):
             for number, (predictor, change) in enumerate(changes.items()):

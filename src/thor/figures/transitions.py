@@ -1,18 +1,16 @@
 """Areas of the transitions between regimes, by climate model and experiment."""
 
 from collections.abc import Mapping
-from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from thor.core.errors import counted, listed
-from thor.figures.curves import BLUE, ORANGE
+from thor.figures.curves import SERIES_COLOURS
 from thor.figures.style import (
     MILLION_KM2,
     MOST_MODELS,
-    OTHER_COLOURS,
     add_note,
     empty_figure,
     letter_panels,
@@ -30,8 +28,6 @@ from thor.tracking.shown_run import in_shared_window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_MODEL_COLOURS = (BLUE, ORANGE, *OTHER_COLOURS)
 
 
 def main_transitions(
@@ -73,11 +69,10 @@ def main_transitions(
             models = sorted(set(moved["source_id"]))
         figure = new_figure(2.6 * len(experiments) + 1.3, 0.16 * (len(models) + 1) * len(largest) + 1.1)
         axes = new_panels(figure, len(experiments), len(experiments), sharex=True, sharey=True)
-        colours = list(islice(cycle(_MODEL_COLOURS), len(models)))
         height = 0.8 / len(models)
         for ax, experiment in zip(axes, experiments, strict=True):
             of_experiment = moved[moved["experiment_id"] == experiment]
-            for number, (model, colour) in enumerate(zip(models, colours, strict=True)):
+            for number, (model, colour) in enumerate(zip(models, SERIES_COLOURS, strict=False)):
                 rows = of_experiment[of_experiment["source_id"] == model].groupby("transition")
                 table = rows[["area_m2", "lower", "upper"]].mean().reindex(largest) / MILLION_KM2
                 at = np.arange(len(largest)) + (number - (len(models) - 1) / 2) * height
