@@ -18,8 +18,8 @@ import xarray as xr
 from thor.core.variables import FEATURES
 from thor.datasets.models import ModelDataset
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import member_probabilities
-from thor.networks.samples import cell_inputs
 from thor.networks.settings import TrainingSettings
 from thor.networks.training import train_stack
 from thor.networks.training_data import Table

@@ -340,7 +340,7 @@ def skill(
     fields["valid"] = fields["valid"].where(advection.notnull(), 0).astype("int8")
     boosting = BoostingSettings(**all_inputs.BOOSTING | ({"max_iter": 3} if options.quick else {}))
     for name, labels in regimes.items():
-        split = make_split(fields, labels, SplitSettings(reflect=False), seed=SEED)
+        split = make_split(fields, labels, SplitSettings(reflect=False, rescale=False), seed=SEED)
         found: dict[str, NDArray[np.float64]] = {}
         for inputs in ((*FEATURES, ADVECTION), FEATURES):
             samples = samples_from(fields, labels, split, names=inputs)

@@ -34,7 +34,7 @@ def main() -> None:
         thinned(fields, step),
         thinned(published_labels(ocean), step),
         settings=CrossValidationSettings(
-            split=SplitSettings(reflect=False),
+            split=SplitSettings(reflect=False, rescale=False),
             training=TrainingSettings(
                 n_networks=2 if quick else 8, epochs=3 if quick else 40, batch_size=64, **all_inputs.TRAINING
             ),

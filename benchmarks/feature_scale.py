@@ -42,9 +42,10 @@ from thor.core.variables import FEATURES
 from thor.datasets.models import ModelDataset
 from thor.networks.baselines import fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import member_probabilities
 from thor.networks.predictor import Average, Predictor
-from thor.networks.samples import Samples, cell_inputs, samples_from
+from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.skill import paired_differences
@@ -236,8 +237,10 @@ def compare_scales(
     found: dict[tuple[str, int, int], tuple[Tested, Tested]] = {}
     for scale in SCALES[where][: 2 if quick else None]:
         fields = {step: features_at(made, scale, radii_km) for step, made in oceans.items()}
-        folds = {"sector": make_split(fields[1], regimes, SplitSettings(reflect=False), seed=42)}
-        folds |= basin_folds(fields[1], regimes, SplitSettings(reflect=False), seed=42, without_test=True)
+        folds = {"sector": make_split(fields[1], regimes, SplitSettings(reflect=False, rescale=False), seed=42)}
+        folds |= basin_folds(
+            fields[1], regimes, SplitSettings(reflect=False, rescale=False), seed=42, without_test=True
+        )
         for label, (names, boosting) in sets.items():
             parts: dict[int, list[Tested]] = {step: [] for step in oceans}
             for split in folds.values():
@@ -359,7 +362,7 @@ def in_models(
     for label, (names, boosting) in sets.items():
         for scale in SCALES["idealized"][: 2 if quick else None]:
             fields = features_at(ocean, scale)
-            split = final_split(make_split(fields, regimes, SplitSettings(reflect=False), seed=42))
+            split = final_split(make_split(fields, regimes, SplitSettings(reflect=False, rescale=False), seed=42))
             split.attrs["select_role"] = "select"
             taught = teach(samples_from(fields, regimes, split, names=names), boosting, training)
             cells = together([changes(data, model, source, scale, taught, names) for source in sources(data)])

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from thor.core.variables import FEATURES
 from thor.networks.baselines import Baselines, fit_baselines
+from thor.networks.inputs import cell_inputs
 from thor.networks.predictor import columns
-from thor.networks.samples import cell_inputs, samples_from
+from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings
 from thor.networks.split import TEST, basin_folds, make_split
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--terms", action="store_true", help="trees on the terms of the budget alone as well")
     parser.add_argument("--quick", action="store_true", help="three trees of each regime")
     options = parser.parse_args()
-    ocean, settings_of_split = ecco_ocean(), SplitSettings(reflect=bool(options.reflect))
+    ocean, settings_of_split = ecco_ocean(), SplitSettings(reflect=bool(options.reflect), rescale=False)
     regimes = xr.load_dataset(options.reflect) if options.reflect else published_labels(ocean)
     all_trees = ({} if options.terms else all_inputs.BOOSTING) | ({"max_iter": 3} if options.quick else {})
     fields = {step: features_of(coarse(ocean, step), options.curl) for step in STEPS}

@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     ocean = ecco_ocean()
     fields, regimes = ecco_features(ocean, stress_curl="released"), published_labels(ocean)
-    samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(reflect=False)))
+    samples = samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(reflect=False, rescale=False)))
     samples = samples.take(slice(None, None, options.every))
     test = (samples.lon - 280) % 360 < 100
     codes = [code for code, name in basin_names().items() if name in OCEANS and name != "atlantic_ocean"]

@@ -36,8 +36,9 @@ from thor.core.variables import FEATURES
 from thor.networks.baselines import all_probabilities, fit_baselines
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_scaling
+from thor.networks.inputs import all_features, predictor_features
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
-from thor.networks.samples import Samples, all_features, predictor_features, samples_from
+from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -114,7 +115,7 @@ def rows(
         around = {"radii_km": near["neighbourhood_radii_km"], "statistics": tuple(near["neighbourhood_statistics"])}
     fields = ecco_features(ocean, stress_curl=curl, **around)
     names, used = predictor_features(fields, groups or "published", boosting.features)
-    split = make_split(fields, regimes, SplitSettings(reflect=False))
+    split = make_split(fields, regimes, SplitSettings(reflect=False, rescale=False))
     everything = samples_from(fields, regimes, split, names=all_features(names, used))
     test, train = everything.with_role("test"), everything.with_role("train")
     baselines = fit_baselines(train, FeatureScaler.fit(train), boosting=boosting, boosting_features=used, seed=0)

@@ -21,13 +21,13 @@ def make_samples(labels, *, lat=None, lon=None, area=None, confidence=None, role
         basin=np.ones(n, int),
         role=np.where(np.arange(n) % 2, ROLES.index("train"), ROLES.index("test")) if role is None else role,
         index=np.arange(n),
-        reflected=np.full(n, -1),
-        sign=np.ones(n, int),
+        similar_labels=np.empty((n, 0), int),
+        ocean=np.zeros(n, int),
         features=("zos",),
         units=("m",),
         classes=classes,
         roles={name: name for name in ROLES},
-        reflect=False,
+        similar=(),
     )
 
 

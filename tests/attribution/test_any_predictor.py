@@ -19,9 +19,9 @@ from thor.attribution.targets import target_values
 from thor.attribution.tree_shapley import TreeShapley
 from thor.core.errors import AttributionError, NetworkError
 from thor.core.variables import FEATURES, variable
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import member_logits
 from thor.networks.predictor import Average, Boosting
-from thor.networks.samples import cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.trees import BoostedTrees
 

@@ -19,7 +19,7 @@ from thor.attribution.players import player_groups
 from thor.core.contracts import check
 from thor.core.errors import AttributionError, DataError
 from thor.core.variables import FEATURES, extended_features, variable
-from thor.networks.samples import cell_inputs
+from thor.networks.inputs import cell_inputs
 from thor.networks.scaler import FeatureScaler
 
 

@@ -9,7 +9,7 @@ from thor.attribution.attributions import STATISTICS, Attributions
 from thor.attribution.fields import attribution_fields, nearest_cell, regime_summary, weighted_quantiles
 from thor.core.contracts import check
 from thor.core.variables import FEATURES
-from thor.networks.samples import cell_inputs
+from thor.networks.inputs import cell_inputs
 
 
 @pytest.fixture(scope="module")

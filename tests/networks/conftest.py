@@ -12,7 +12,10 @@ from thor.networks.split import make_split
 from thor.ocean.basins import basin_codes
 from thor.ocean.features import features
 from thor.ocean.grid import Grid, cell_area, regular_grid
+from thor.ocean.similar_oceans import SimilarOcean
 from thor.regimes.naming import REGIMES
+
+REFLECTED = SimilarOcean(sign=-1)
 
 SCALES = (1e-10, 0.7, 2e-7, 4e-7, 1500.0, 5e-3, 5e-3, 1e-4)
 
@@ -48,8 +51,9 @@ def made_regimes(made_features) -> xr.Dataset:
     regime = np.where(np.nan_to_num(depth) > 1.0, 5, regime).astype("int8")
     unlabelled = np.random.default_rng(8).random(regime.shape) < 0.1
     regime[(made_features["valid"].values == 0) | unlabelled] = -1
-    # Without a sign of its own, depth gives the same regime in the reflected ocean.
-    return as_regimes(made_features, regime, reflected=np.where(np.isin(regime, (-1, 5)), regime, 4 - regime))
+    # Depth has the same sign in the reflected ocean, and gives the same regime there.
+    reflected = np.where(np.isin(regime, (-1, 5)), regime, 4 - regime)
+    return as_regimes(made_features, regime, similar={REFLECTED: reflected})
 
 
 @pytest.fixture(scope="session")
@@ -76,15 +80,20 @@ def ecco_regimes(ecco_ocean) -> xr.Dataset:
     return as_regimes(ecco_ocean, ecco_ocean["reference_regime"].values.astype("int8"))
 
 
-def as_regimes(grid: xr.Dataset, regime: np.ndarray, *, reflected: np.ndarray | None = None) -> xr.Dataset:
+def as_regimes(
+    grid: xr.Dataset, regime: np.ndarray, *, similar: dict[SimilarOcean, np.ndarray] | None = None
+) -> xr.Dataset:
     flags = {"flag_values": np.arange(len(REGIMES), dtype="int8"), "flag_meanings": " ".join(REGIMES)}
     confidence = np.where(regime >= 0, 0.5 + 0.1 * (regime % 5), np.nan)
     fields = {"regime": regime, "regime_confidence": confidence}
-    if reflected is not None:
-        fields["reflected_regime"] = reflected.astype("int8")
     out = xr.Dataset(
         {name: (("lat", "lon"), values) for name, values in fields.items()},
         coords={name: grid[name] for name in ("lat", "lon")},
     )
+    if similar:
+        along = "similar_ocean"
+        out["similar_regime"] = (along, "lat", "lon"), np.stack(list(similar.values())).astype("int8")
+        for name in ("sign", "amplitude"):
+            out.coords[f"similar_{name}"] = along, [getattr(ocean, name) for ocean in similar]
     out["regime"].attrs = flags
     return out

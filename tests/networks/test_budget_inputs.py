@@ -58,9 +58,8 @@ def boosted(samples, cells, share):
         samples.take(np.arange(len(labels))), inputs=inputs, labels=labels, features=NAMES, classes=CLASSES
     )
     scaler = FeatureScaler(NAMES, ("1",) * len(NAMES), np.zeros(len(NAMES)), np.ones(len(NAMES)))
-    return fit_baselines(
-        replace(samples, reflect=False), scaler, boosting=BoostingSettings(max_iter=40, budget_share=share), seed=0
-    ).boosting
+    settings = BoostingSettings(max_iter=40, budget_share=share)
+    return fit_baselines(samples.with_similar(()), scaler, boosting=settings, seed=0).boosting
 
 
 def test_the_terms_are_the_features_in_their_units():

@@ -68,7 +68,9 @@ def test_a_regime_that_no_other_ocean_has_gets_about_no_probability_and_counts_a
     southern = in_basin(made_features["basin"], "southern_ocean").values
     regime = np.where((made_regimes["regime"] == 3) & ~southern, 2, made_regimes["regime"]).astype("int8")
     regimes = as_regimes(made_features, regime)
-    splits = basin_folds(made_features, regimes, SplitSettings(reflect=False), basins=BASINS[1:], without_test=True)
+    splits = basin_folds(
+        made_features, regimes, SplitSettings(reflect=False, rescale=False), basins=BASINS[1:], without_test=True
+    )
     options = {"names": FEATURES, "training": TRAINING, "boosting": BoostingSettings(), "seed": 0}
     predictions = left_out_predictions(train_folds(made_features, regimes, splits, **options), made_features, regimes)
     test, found = predictions["southern_ocean"]
@@ -154,7 +156,7 @@ def test_an_informative_group_adds_more_skill_than_noise_and_the_test_region_is_
         {name: field.assign_attrs(variable(name).attrs) for name, field in extended.items()}
     )
     settings = CrossValidationSettings(
-        split=SplitSettings(reflect=False),  # drawn regimes have no symmetry
+        split=SplitSettings(reflect=False, rescale=False),  # drawn regimes have no symmetry
         training=TrainingSettings(n_networks=2, hidden=(12,), batch_size=64, learning_rate=1e-2, epochs=10),
         boosting=BoostingSettings(max_iter=20, learning_rate=0.3),
         bootstrap=BootstrapSettings(n_bootstrap=20),

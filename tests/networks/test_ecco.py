@@ -6,9 +6,10 @@ import pytest
 from thor.app.configuration import default_configuration
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.fields import published_probabilities, published_scaling
+from thor.networks.inputs import input_names
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks, published_scaler
-from thor.networks.samples import Samples, input_names, samples_from
+from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.skill import skill_table
@@ -23,7 +24,7 @@ SHORT = TrainingSettings(n_networks=16, batch_size=256, epochs=25)
 
 @pytest.fixture(scope="module")
 def samples(ecco_features, ecco_regimes) -> Samples:
-    split = make_split(ecco_features, ecco_regimes, SplitSettings(reflect=False))
+    split = make_split(ecco_features, ecco_regimes, SplitSettings(reflect=False, rescale=False))
     return samples_from(ecco_features, ecco_regimes, split)
 
 

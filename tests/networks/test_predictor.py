@@ -67,7 +67,7 @@ def test_a_temperature_is_a_power_of_the_probabilities(predictors, inputs, name)
 
 def test_boosting_gives_a_regime_that_it_was_not_taught_no_chance(made_samples, scaler, predictors, inputs):
     train = made_samples.with_role("train")
-    few = replace(train.take(train.labels != 4), reflect=False)
+    few = train.take(train.labels != 4).with_similar(())
     baselines = fit_baselines(few, scaler, boosting=BoostingSettings(), seed=0)
     found = predictors_of(predictors["ensemble"], baselines)
     assert predict(found["gradient_boosting"], inputs).mean[:, 4].max() < 1e-12

@@ -1,19 +1,21 @@
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from tests.networks.conftest import as_regimes
+from tests.made_samples import make_samples
+from tests.networks.conftest import REFLECTED, as_regimes
 from tests.regimes.conftest import make_budget
 from thor.core.errors import DataError, GridError, NetworkError
 from thor.core.variables import FEATURES, variable
-from thor.networks.samples import cell_inputs, input_names, samples_from
+from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import SplitSettings, TrainingSettings
 from thor.networks.split import ROLES, make_split
 from thor.networks.training_data import sample_weights, scaled_tables, vote_labels
+from thor.ocean.similar_oceans import SimilarOcean
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings
@@ -47,7 +49,7 @@ def test_every_row_is_its_cell(made_features, made_regimes, made_samples):
 
 
 def test_the_order_of_dims_makes_no_difference(made_features, made_regimes, split, made_samples):
-    turned = samples_from(made_features, made_regimes.transpose("lon", "lat"), split.transpose("lon", "lat"))
+    turned = samples_from(made_features, made_regimes.transpose("lon", "lat", ...), split.transpose("lon", "lat"))
     np.testing.assert_array_equal(turned.labels, made_samples.labels)
     np.testing.assert_array_equal(turned.role, made_samples.role)
 
@@ -70,29 +72,6 @@ def test_published_roles_share_the_test_cells(made_features, made_regimes):
     np.testing.assert_array_equal(samples.with_role("select").index, tested)
 
 
-def test_all_valid_cells_are_inputs_labelled_or_not(made_features):
-    inputs, index = cell_inputs(made_features, names=("deptho", "zos"))
-    valid = made_features["valid"].values == 1
-    np.testing.assert_array_equal(index, np.flatnonzero(valid))
-    np.testing.assert_array_equal(inputs[:, 1], made_features["zos"].values[valid])
-
-
-def test_feature_sets(made_features):
-    assert input_names(made_features, "published") == FEATURES
-    more = made_features.assign(
-        zos_gradient_magnitude=made_features["zos_gradient_eastward"], zos_mean_300km=made_features["zos"]
-    )
-    assert input_names(more, "extended") == (*FEATURES, "zos_gradient_magnitude", "zos_mean_300km")
-    with pytest.raises(NetworkError, match="published ones only"):
-        input_names(made_features, "extended")
-    with pytest.raises(NetworkError, match="Did you mean 'extended'"):
-        input_names(made_features, "extend")
-    assert input_names(more, ["around zos"]) == (*FEATURES, "zos_mean_300km")
-    assert input_names(more, ["around zos", "magnitudes"]) == input_names(more, "extended")
-    with pytest.raises(NetworkError, match="Did you mean 'around zos'.*magnitudes, around zos"):
-        input_names(more, ["around zo"])
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_features_that_are_not_finite(made_features, made_regimes, split, value):
     with pytest.raises(NetworkError, match="not finite in 1 of .* valid cells: zos in 1"):
@@ -107,17 +86,9 @@ def test_all_cells_masked(made_features, made_regimes, split):
         samples_from(made_features, nowhere, split)
 
 
-def test_missing_features_other_units_and_grids(made_features, made_regimes, split):
-    with pytest.raises(NetworkError, match="Feature 'zoss' is missing. Did you mean 'zos'"):
-        cell_inputs(made_features, names=("zoss",))
-    in_cm = made_features.assign(zos=made_features["zos"].assign_attrs(units="cm"))
-    with pytest.raises(NetworkError, match="units 'cm'; expected 'm'"):
-        cell_inputs(in_cm)
+def test_regimes_on_another_grid(made_features, made_regimes, split):
     with pytest.raises(GridError, match="'regime' and 'valid' are on different grids"):
         samples_from(made_features, made_regimes.isel(lat=slice(2, None)), split)
-    windows = made_features.assign(zos=made_features["zos"].expand_dims(window=2))
-    with pytest.raises(GridError, match="'zos' with dims"):
-        cell_inputs(windows)
 
 
 def test_weights_have_a_mean_of_one(made_samples):
@@ -179,30 +150,55 @@ def test_a_feature_of_one_value_cannot_be_scaled(made_features, made_regimes, sp
 def test_training_also_takes_the_reflected_ocean(made_features, made_regimes, made_samples):
     cells, both = made_samples.with_role("train"), made_samples.to_train()
     n = len(cells)
-    assert len(both) == 2 * n
+    assert len(both) == 2 * n and both.similar == (REFLECTED,)
     np.testing.assert_array_equal(both.inputs[:n], cells.inputs)
     odd = ["wind_stress_curl", "zos_gradient_northward", "deptho_gradient_northward", "coriolis_parameter"]
     signs = [-1 if name in odd else 1 for name in FEATURES]
     np.testing.assert_array_equal(both.inputs[n:], cells.inputs * signs)
-    np.testing.assert_array_equal(both.labels[n:], made_regimes["reflected_regime"].values.ravel()[cells.index])
+    np.testing.assert_array_equal(both.labels[n:], made_regimes["similar_regime"].values.ravel()[cells.index])
     np.testing.assert_array_equal(both.lat[n:], -cells.lat)
-    np.testing.assert_array_equal(both.sign, np.repeat([1, -1], n))
+    expected = np.repeat([[1, 1], [-1, -1]], n, axis=0)
+    np.testing.assert_array_equal(both.term_factors(["wind_stress_curl", "nonlinear_torque"]), expected)
     for name in ("area", "confidence", "lon", "index", "role"):
         np.testing.assert_array_equal(getattr(both, name)[n:], getattr(cells, name))
     table, select = scaled_tables(made_samples, FeatureScaler.fit(cells))
-    assert (table.reflected, table.n_cells, len(table.inputs)) == (True, n, 2 * n)
-    assert (select.reflected, select.n_cells) == (False, len(made_samples.with_role("select")))
+    assert (table.n_oceans, table.n_cells, len(table.inputs)) == (2, n, 2 * n)
+    assert (select.n_oceans, select.n_cells) == (1, len(made_samples.with_role("select")))
+
+
+def test_networks_are_also_trained_on_weaker_and_stronger_flow(made_features, made_regimes):
+    """Each input, regime and term is that of an ocean whose winds and currents are so many times as strong."""
+    given, reflected = made_regimes["regime"].values, made_regimes["similar_regime"].values[0]
+    double = np.where(given == 1, 2, given)
+    oceans = {REFLECTED: reflected, SimilarOcean(1, 2.0): double, SimilarOcean(-1, 2.0): reflected}
+    regimes = as_regimes(made_features, given, similar=oceans)
+    samples = samples_from(made_features, regimes, make_split(made_features, regimes, SplitSettings()))
+    n, several = len(samples.with_role("train")), samples.to_train()
+    assert samples.similar == tuple(oceans) and len(several) == 4 * n
+    cells, doubled = several.take(np.arange(n)), several.take(np.arange(2 * n, 3 * n))
+    factors = [1 if name.startswith(("deptho", "coriolis")) else 2 for name in FEATURES]
+    np.testing.assert_array_equal(doubled.inputs, cells.inputs * factors)
+    np.testing.assert_array_equal(doubled.labels, double.ravel()[cells.index])
+    np.testing.assert_array_equal(doubled.lat, cells.lat)
+    factors = several.term_factors(["wind_stress_curl", "nonlinear_torque"])[::n]
+    np.testing.assert_array_equal(factors, [[1, 1], [-1, -1], [2, 4], [-2, -4]])
+    for settings, kept in (
+        (SplitSettings(rescale=False), [REFLECTED]),
+        (SplitSettings(reflect=False), [SimilarOcean(1, 2.0)]),
+    ):
+        chosen = samples_from(made_features, regimes, make_split(made_features, regimes, settings))
+        assert list(chosen.similar) == kept
 
 
 def test_the_reflected_ocean_is_a_setting_and_no_part_of_the_published_split(made_features, made_regimes):
-    for settings in (SplitSettings(reflect=False), SplitSettings(mode="published")):
+    for settings in (SplitSettings(reflect=False, rescale=False), SplitSettings(mode="published")):
         samples = samples_from(made_features, made_regimes, make_split(made_features, made_regimes, settings))
         assert len(samples.to_train()) == len(samples.with_role("train"))
     split = make_split(made_features, made_regimes, SplitSettings())
-    with pytest.raises(NetworkError, match=r"no 'reflected_regime'.* Run regime_clustering again, or set modelling"):
-        samples_from(made_features, made_regimes.drop_vars("reflected_regime"), split)
-    half = made_regimes.assign(reflected_regime=made_regimes["reflected_regime"].where(made_regimes["lat"] > 0, -1))
-    with pytest.raises(NetworkError, match=r"\d+ of \d+ cells with a regime have no 'reflected_regime'"):
+    with pytest.raises(NetworkError, match=r"no 'similar_regime'.* Run regime_clustering again, or set modelling"):
+        samples_from(made_features, made_regimes.drop_vars("similar_regime"), split)
+    half = made_regimes.assign(similar_regime=made_regimes["similar_regime"].where(made_regimes["lat"] > 0, -1))
+    with pytest.raises(NetworkError, match=r"\d+ of \d+ cells with a regime have no 'similar_regime'"):
         samples_from(made_features, half, split)
 
 
@@ -212,7 +208,7 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     model = fit_regimes(budget, settings=settings, seed=1, progress=False)
     regimes = model.predict(budget)
     index = np.flatnonzero(regimes["regime"].values >= 0)
-    cells = SimpleNamespace(index=index, sign=np.ones(index.size, int))
+    cells = replace(make_samples(np.zeros(index.size, int)), index=index)
     labels, runs = vote_labels(model, budget, cells, n_networks=10, seed=3)
     assert labels.shape == (10, index.size)
     assert sorted(np.bincount(runs, minlength=4)) == [2, 2, 3, 3]
@@ -223,9 +219,9 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     np.testing.assert_array_equal(vote_labels(model, budget, cells, n_networks=10, seed=3)[1], runs)
     opposite = budget.assign({name: -budget[name] for name in model.terms})
     expected, _ = vote_labels(model, opposite, cells, n_networks=10, seed=3)
-    reflected = SimpleNamespace(index=index, sign=np.full(index.size, -1))
+    reflected = replace(cells, similar=(REFLECTED,), ocean=np.ones(index.size, int))
     turned, _ = vote_labels(model, budget, reflected, n_networks=10, seed=3)
     np.testing.assert_array_equal(turned, expected)
-    outside = SimpleNamespace(index=np.flatnonzero(regimes["regime"].values < 0)[:1], sign=np.ones(1, int))
+    outside = replace(cells.take([0]), index=np.flatnonzero(regimes["regime"].values < 0)[:1])
     with pytest.raises(NetworkError, match="not finite at 1 of 1"):
         vote_labels(model, budget, outside, n_networks=1, seed=0)

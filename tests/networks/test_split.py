@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from tests.networks.conftest import as_regimes
+from tests.networks.conftest import REFLECTED, as_regimes
 from thor.core.errors import ConfigError, DataError, GridError, NetworkError
 from thor.core.warn import warn_once
 from thor.networks.settings import ATLANTIC_SECTOR, Region, SplitSettings
@@ -132,7 +132,9 @@ def test_folds_of_a_published_split_follow_its_rules(made_features, made_regimes
     ignored = SplitSettings(mode="published", test_regions=[pacific])
     sector = codes(make_split(made_features, made_regimes, ignored), "test")
     folds = basin_folds(made_features, made_regimes, ignored, seed=1, without_test=True)
-    expected = basin_folds(made_features, made_regimes, SplitSettings(reflect=False), seed=1, without_test=True)
+    expected = basin_folds(
+        made_features, made_regimes, SplitSettings(reflect=False, rescale=False), seed=1, without_test=True
+    )
     assert list(folds) == list(expected) == list(OCEANS)
     for name, fold in folds.items():
         assert (fold["role"].values[sector] == ROLES.index("buffer")).all()
@@ -149,7 +151,7 @@ def test_a_basin_that_is_none_or_empty(made_features, made_regimes):
         basin_folds(dry, made_regimes, SplitSettings(), basins=["arctic_ocean"])
     few = made_regimes["regime"].where(in_basin(made_features["basin"], "pacific_ocean"), -1).astype("int8")
     with pytest.raises(NetworkError, match="Without pacific_ocean no labelled cell is left to train"):
-        basin_folds(made_features, as_regimes(made_features, few.values), SplitSettings(reflect=False))
+        basin_folds(made_features, as_regimes(made_features, few.values), SplitSettings(reflect=False, rescale=False))
 
 
 def test_a_region_without_cells(made_features, made_regimes):
@@ -170,9 +172,9 @@ def test_a_regime_that_nothing_can_teach(made_features, made_regimes):
     regime[(regime == 3) & ~band.values] = 2
     with pytest.raises(NetworkError, match="No training cell has the regime TR"):
         make_split(made_features, as_regimes(made_features, regime), SplitSettings())
-    reflected = as_regimes(made_features, regime, reflected=made_regimes["reflected_regime"].values)
+    reflected = as_regimes(made_features, regime, similar={REFLECTED: made_regimes["similar_regime"].values[0]})
     with pytest.raises(NetworkError, match="No training cell has the regime TR"):
-        make_split(made_features, reflected, SplitSettings(reflect=False))
+        make_split(made_features, reflected, SplitSettings(reflect=False, rescale=False))
     assert make_split(made_features, reflected, SplitSettings()).attrs["reflect"] == 1
 
 
@@ -228,7 +230,7 @@ def test_a_regime_of_one_ocean_alone_is_unknown_without_it(made_features, made_r
     """Unless cells elsewhere have it in the reflected ocean."""
     southern = in_basin(made_features["basin"], "southern_ocean").values
     regime = np.where((made_regimes["regime"] == 3) & ~southern, 2, made_regimes["regime"]).astype("int8")
-    regimes = as_regimes(made_features, regime, reflected=made_regimes["reflected_regime"].values)
+    regimes = as_regimes(made_features, regime, similar={REFLECTED: made_regimes["similar_regime"].values[0]})
     warn_once.cache_clear()
     folds = basin_folds(made_features, regimes, SplitSettings(reflect=reflect), without_test=True)
     assert list(folds) == list(OCEANS)

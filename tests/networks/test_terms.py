@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.made_samples import make_samples
 from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.settings import TrainingSettings
@@ -42,7 +43,7 @@ def cells():
 def targets(cells):
     terms = cells[2].copy()
     terms[:300] = np.nan
-    return TermTargets.of(make_budget(terms), np.arange(1200), weight=0.3)
+    return TermTargets.of(make_budget(terms), make_samples(np.zeros(1200, int)), weight=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +130,10 @@ def test_the_scale_is_that_of_the_training_cells_with_a_budget(cells, targets):
 
 
 def test_a_budget_without_terms_is_an_error_and_weight_zero_asks_for_none(cells):
-    budget = make_budget(cells[2])
-    assert TermTargets.of(budget.drop_vars("viscous_torque"), np.arange(10), weight=0.0) is None
+    budget, ten = make_budget(cells[2]), make_samples(np.zeros(10, int))
+    assert TermTargets.of(budget.drop_vars("viscous_torque"), ten, weight=0.0) is None
     with pytest.raises(NetworkError, match=r"lacks viscous_torque.*terms_weight: 0"):
-        TermTargets.of(budget.drop_vars("viscous_torque"), np.arange(10), weight=1.0)
+        TermTargets.of(budget.drop_vars("viscous_torque"), ten, weight=1.0)
     empty = budget.assign(nonlinear_torque=budget["nonlinear_torque"] * np.nan)
     with pytest.raises(NetworkError, match="no values of nonlinear_torque in any of the 10 training cells"):
-        TermTargets.of(empty, np.arange(10), weight=1.0)
+        TermTargets.of(empty, ten, weight=1.0)

@@ -82,7 +82,7 @@ def keras_fit(network, train, select, settings, seed, callbacks=()):
     losses = []
     callbacks.on_train_begin()
     for epoch in range(settings.epochs):
-        order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch, reflected=False)
+        order = shuffled(len(train.labels), seed=seed, network=network, epoch=epoch, n_oceans=1)
         for batch in np.split(order, np.arange(1, n_steps) * settings.batch_size):
             weights = None if train.weights is None else train.weights[batch]
             model.train_on_batch(train.inputs[batch], train.labels[batch], sample_weight=weights)

@@ -11,8 +11,9 @@ from thor.core.variables import FEATURES
 from thor.figures.maps import feature_maps, regime_maps
 from thor.networks.cross_validation import train_folds
 from thor.networks.fields import probability_fields
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import predict
-from thor.networks.samples import cell_inputs, samples_from
+from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.settings import BoostingSettings, SplitSettings, TrainingSettings
 from thor.networks.split import basin_folds, make_split
@@ -25,9 +26,9 @@ from thor.ocean.grid import Grid
 from thor.ocean.idealized.training import idealized_training_ocean
 from thor.reading.training_ocean import harmonise
 from thor.regimes.balances import regime_balances
-from thor.regimes.reflection import reflected_regimes
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import BalanceSettings, ClusteringSettings
+from thor.regimes.similar_regimes import similar_regimes
 from thor.report.rasters import cell_map
 from thor.uncertainty.left_out import LeftOutBasin
 from thor.uncertainty.regime_uncertainty import calibrate, uncertainty_fields
@@ -62,8 +63,8 @@ def regimes(budget):
     settings = ClusteringSettings(n_clusters=20, n_runs=3, n_consensus=1, n_breaths=20, n_jobs=1)
     model = fit_regimes(budget, settings=settings, seed=1, progress=False)
     found = model.predict(budget)
-    found["reflected_regime"] = reflected_regimes(budget, found, model)
-    return found.assign({name: budget[name] for name in ("areacello", "analysis_mask")})
+    similar = similar_regimes(budget, found, model, amplitudes=(0.5, 2.0))
+    return found.assign(similar_regime=similar).assign({name: budget[name] for name in ("areacello", "analysis_mask")})
 
 
 def test_contracts_hold_on_rows_and_columns(ocean, budget, made, regimes):

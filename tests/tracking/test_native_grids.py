@@ -11,9 +11,9 @@ from scipy.spatial import cKDTree
 
 from tests.ocean.test_native_grids import curvilinear, read_native
 from thor.networks.fields import published_scaling
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import predict
 from thor.networks.published import published_networks
-from thor.networks.samples import cell_inputs
 from thor.ocean.features import features
 from thor.ocean.grid import Grid
 from thor.ocean.sphere import unit_vectors

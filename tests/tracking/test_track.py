@@ -9,8 +9,8 @@ import xarray as xr
 
 from tests.tracking.conftest import CLASSES, NAMES, make_applicability, make_run, make_stack, make_tools
 from thor.core.errors import DataError, GridError, NetworkError
+from thor.networks.inputs import cell_inputs
 from thor.networks.prediction import member_probabilities
-from thor.networks.samples import cell_inputs
 from thor.tracking.settings import TrackingSettings
 from thor.tracking.track import natural_variability, track_run
 from thor.uncertainty.predictive import predictive_distribution

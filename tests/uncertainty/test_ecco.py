@@ -33,7 +33,7 @@ def samples(ecco_ocean) -> Samples:
         neighbourhood_radii_km=(),
     )
     regimes = as_regimes(ecco_ocean, ecco_ocean["reference_regime"].values.astype("int8"))
-    return samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(reflect=False)))
+    return samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(reflect=False, rescale=False)))
 
 
 @pytest.fixture(scope="module")

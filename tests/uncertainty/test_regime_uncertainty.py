@@ -55,13 +55,13 @@ def samples():
         basin=rng.integers(1, 4, n),
         role=rng.integers(0, 3, n),
         index=np.arange(n),
-        reflected=np.full(n, -1),
-        sign=np.ones(n, int),
+        similar_labels=np.empty((n, 0), int),
+        ocean=np.zeros(n, int),
         features=NAMES,
         units=("m", "m"),
         classes=CLASSES,
         roles={name: name for name in ROLES},
-        reflect=False,
+        similar=(),
     )
 
 

@@ -106,6 +106,9 @@ class RegimeClustering(BalanceSettings):
     """How regimes are numbered: by their stress curl, or as in the given labels."""
     runs: ClusteringSettings = ClusteringSettings()
     """How the clustering runs are made and combined."""
+    amplitudes: tuple[Annotated[float, Field(gt=0, le=100)], ...] = (0.5, 2.0)
+    """Strengths of winds and currents, relative to the training ocean, of the similar oceans that networks are also
+    trained on (`modelling.split.rescale`)."""
     selection: ClusterSelection = ClusterSelection()
     """Search over the number of clusters."""
 

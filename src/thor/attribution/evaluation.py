@@ -21,7 +21,7 @@ from thor.attribution.targets import Regimes, explained_regime, require_inputs
 from thor.core.arrays import Array
 from thor.core.metrics import metrics
 from thor.core.progress import progress_bar
-from thor.networks.samples import cell_inputs
+from thor.networks.inputs import cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack, Weights
 

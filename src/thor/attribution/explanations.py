@@ -14,8 +14,8 @@ from thor.attribution.method import Explainer, Method, Question
 from thor.attribution.players import player_names
 from thor.attribution.targets import Regimes, explained_regime
 from thor.core.errors import AttributionError
+from thor.networks.inputs import all_features, cell_inputs
 from thor.networks.predictor import Predictor, columns
-from thor.networks.samples import all_features, cell_inputs
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import NetworkStack
 

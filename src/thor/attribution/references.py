@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from thor.attribution.settings import ReferenceSettings
 from thor.core.errors import AttributionError, did_you_mean
-from thor.networks.samples import cell_inputs, samples_from
+from thor.networks.inputs import cell_inputs
+from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.stack import Weights
 from thor.ocean.basins import basin_names

@@ -137,7 +137,10 @@ class FeatureGroups:
 
 @dataclass(frozen=True)
 class Variable:
-    """One row of the table."""
+    """One row of the table.
+
+    `degree` is the power of the strength of winds, sea level and currents that the variable is proportional to.
+    """
 
     name: str
     units: str
@@ -150,6 +153,7 @@ class Variable:
     accept: dict[str, float] = field(default_factory=dict)
     published: Published | None = None
     feature: FeatureGroups | None = None
+    degree: int = 1
 
     def factor(self, units: str | None) -> float | None:
         """Return the factor that turns values in other units, however spelled, into those of the table, or None."""
@@ -282,6 +286,7 @@ def variable(name: str) -> Variable:
         long_name=f"{base.long_name}: {match['statistic']} {where}",
         valid_range=(low, high) if match["statistic"] == "mean" else (0.0, high - low),
         over=base.over,
+        degree=base.degree,
         label=f"{base.label}, {match['statistic']} {where}",
         cmap=base.cmap if match["statistic"] == "mean" else "cmo.amp",
         feature=base.feature

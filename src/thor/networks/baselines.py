@@ -136,7 +136,7 @@ def fit_baselines(
     boosting_features: tuple[str, ...] | None = None,
     seed: int,
 ) -> Baselines:
-    """Return the baselines fitted on training samples; boosting on those of `Samples.to_train`.
+    """Return the baselines fitted on training samples; boosting on those of the reflected ocean, too.
 
     Parameters
     ----------
@@ -169,7 +169,9 @@ def fit_baselines(
     curl = columns(scaler.transform(samples.inputs), scaler.features, _CURL)
     for model in models.values():
         model.fit(curl, samples.labels)
-    train, used = samples.to_train(), boosting_features or samples.features
+    # Trees gain little from flow of another strength, on ECCO they lose: docs/skill.md.
+    oceans = [ocean for ocean in samples.similar if ocean.amplitude == 1]
+    train, used = samples.with_similar(oceans).to_train(), boosting_features or samples.features
     inputs = columns(scaler.transform(train.inputs), scaler.features, used)
     return Baselines(models, _boosted(inputs, train, used, boosting, seed=seed), scaler, samples.classes)
 

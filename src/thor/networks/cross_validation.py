@@ -13,8 +13,9 @@ from thor.core.parallel import in_threads
 from thor.core.progress import progress_bar
 from thor.networks.baselines import Baselines, all_probabilities, fit_baselines
 from thor.networks.correlogram import ErrorCorrelation, error_correlation
+from thor.networks.inputs import all_features, predictor_features
 from thor.networks.predictor import AVERAGE, BOOSTING, ENSEMBLE
-from thor.networks.samples import Samples, all_features, predictor_features, samples_from
+from thor.networks.samples import Samples, samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import scores
 from thor.networks.settings import BoostingSettings, CrossValidationSettings, TrainingSettings
@@ -103,9 +104,9 @@ def train_folds(
     def fold(basin: str) -> Fold:
         split = splits[basin]
         samples = samples_from(features, regimes, split, names=all_features(names, boosting_names or ()))
-        cells, train = samples.with_role("train"), samples.to_train()
+        cells = samples.with_role("train")
         fitted = FeatureScaler.fit(cells) if scaler is None else scaler.extended(cells)
-        targets = None if terms is None else TermTargets.of(terms[0], train.index, weight=terms[1], sign=train.sign)
+        targets = None if terms is None else TermTargets.of(terms[0], samples.to_train(), weight=terms[1])
         table, select = scaled_tables(samples, fitted, names, weighted_by=training.weighted_by)
         table = replace(table, terms=targets)
         trained = train_stack(table, select, features=names, classes=samples.classes, settings=training, seed=seed)

@@ -44,7 +44,7 @@ class Epochs:
         self._settings, self._seed = settings, seed
         # An accelerator takes all networks together; small groups would only be more calls.
         self._n_threads = 1 if tf.config.list_physical_devices("GPU") else n_cores()
-        self._n_cells, self._reflected = train.n_cells, train.reflected
+        self._n_cells, self._n_oceans = train.n_cells, train.n_oceans
         self._n_steps = -(-self._n_cells // settings.batch_size)
         self._labels_differ = (train.labels.ndim == 2, select.labels.ndim == 2)
         columns = padded_columns(train, LEAST_CAPACITY)
@@ -130,7 +130,7 @@ class Epochs:
         batches = np.zeros((stack.size, self._n_steps * self._settings.batch_size), np.int32)
         for place, network in enumerate(stack):
             batches[place, : self._n_cells] = shuffled(
-                self._n_cells, seed=self._seed, network=int(network), epoch=epoch, reflected=self._reflected
+                self._n_cells, seed=self._seed, network=int(network), epoch=epoch, n_oceans=self._n_oceans
             )
         return batches.reshape(stack.size, self._n_steps, -1)
 
@@ -147,15 +147,15 @@ def thread_groups(rows: NDArray[np.int64], *, n_threads: int) -> NDArray[np.int6
     return np.pad(rows, (0, n_groups * size - rows.size), mode="edge").reshape(n_groups, size)
 
 
-def shuffled(n_cells: int, *, seed: int, network: int, epoch: int, reflected: bool) -> NDArray[np.int32]:
+def shuffled(n_cells: int, *, seed: int, network: int, epoch: int, n_oceans: int) -> NDArray[np.int32]:
     """Return the samples of an epoch of a network in their order, shape (n_cells,).
 
-    With `reflected` there are two samples of each cell (`Table.reflected`), which take turns from epoch to epoch; every
-    other cell begins with the second one.
+    Each cell is taken once, in the oceans of `Table.n_oceans` by turns from epoch to epoch; neighbours in the table
+    begin with different ones.
     """
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(network, epoch)))
     order = generator.permutation(np.arange(n_cells, dtype=np.int32))
-    return order + n_cells * ((order + network + epoch) % 2) if reflected else order
+    return order + n_cells * ((order + network + epoch) % n_oceans)
 
 
 def _blocks(table: Table) -> tuple[NDArray[Any], ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.core.errors import NetworkError
 from thor.core.variables import SURFACE_SET, input_sets
-from thor.networks.samples import all_features
+from thor.networks.inputs import all_features
 from thor.networks.scores import FLOOR
 from thor.networks.stack import NetworkStack, Weights
 from thor.networks.trees import BoostedTrees

@@ -65,6 +65,9 @@ class SplitSettings(Settings):
     """Whether networks and boosting are also trained on the ocean reflected at the equator, where f, curls, northward
     gradients and the terms of the budget have the other sign: each hemisphere is then known from the other one, too.
     Ignored if published."""
+    rescale: bool = True
+    """Whether networks are also trained on oceans whose winds and currents are `regime_clustering.amplitudes` times as
+    strong. Ignored if published."""
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -72,9 +75,9 @@ class SplitSettings(Settings):
         return (ATLANTIC_SECTOR,) if self.mode == "published" else self.test_regions
 
     @property
-    def reflects(self) -> bool:
-        """Whether the reflected ocean trains in this mode."""
-        return self.reflect and self.mode != "published"
+    def similar_oceans(self) -> dict[str, int]:
+        """Whether reflected and rescaled oceans train in this mode, 1 or 0."""
+        return {name: int(getattr(self, name) and self.mode != "published") for name in ("reflect", "rescale")}
 
     @model_validator(mode="after")
     def _require_different_names(self) -> Self:
@@ -100,7 +103,7 @@ class TrainingSettings(Settings):
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
     epochs: Count = 120
-    """Largest number of epochs. Each takes every cell once, with `split.reflect` as it is or reflected by turns."""
+    """Largest number of epochs. Each takes every cell once, by turns as it is and as it is in each similar ocean."""
     patience: Count | None = None
     """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
     epoch are kept either way."""

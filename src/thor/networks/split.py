@@ -18,6 +18,7 @@ from thor.core.warn import warn_once
 from thor.networks.settings import Region, SplitSettings
 from thor.ocean.basins import in_basin
 from thor.ocean.cells import on_same_grid, valid_cells
+from thor.ocean.similar_oceans import SimilarOcean, oceans_of
 from thor.ocean.sphere import sphere_blocks, unit_vectors
 from thor.regimes.naming import class_flags, regime_names
 
@@ -25,6 +26,8 @@ ROLES = ("train", "select", "test", "buffer")
 """Roles of cells by their codes; -1 where a cell is not valid."""
 
 TRAIN, SELECT, TEST, BUFFER = range(len(ROLES))
+
+SIMILAR_ADVICE = "Run regime_clustering again, or set modelling.split.reflect and modelling.split.rescale to false."
 
 OCEANS = ("atlantic_ocean", "pacific_ocean", "indian_ocean", "southern_ocean", "arctic_ocean")
 
@@ -54,8 +57,8 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     -------
     xarray.Dataset
         `role` (int8, CF flags of `ROLES`, -1 where not valid), and in the attributes `split` (the mode),
-        `select_role`, whose cells select: test in a published split, and `reflect`, 1 where training also takes the
-        reflected ocean (`thor.networks.samples.Samples.to_train`). `final_role` is the same for the predictors that
+        `select_role`, whose cells select: test in a published split, and `reflect` and `rescale`, 1 where training also
+        takes these similar oceans (`similar_oceans`). `final_role` is the same for the predictors that
         are applied to climate models, once the scores are known: the test regions train as well, but not in a
         published split.
 
@@ -63,7 +66,7 @@ def make_split(features: xr.Dataset, regimes: xr.Dataset, settings: SplitSetting
     ------
     NetworkError
         When a region holds no valid cell, a role loses all its cells to the buffer, or no training cell has a regime,
-        neither as it is nor, with `reflect`, in the reflected ocean.
+        neither as it is nor in the similar oceans.
     DataError
         When no cell is valid, or features and regimes are on different grids.
     """
@@ -231,14 +234,32 @@ def require_every_regime(split: xr.Dataset, regimes: xr.Dataset) -> None:
         )
 
 
+def similar_oceans(regimes: xr.Dataset, split: xr.Dataset) -> dict[SimilarOcean, xr.Dataset]:
+    """Return the similar oceans that the split trains on, each with the dataset that holds its `regime`.
+
+    Raises
+    ------
+    NetworkError
+        When the split chooses similar oceans, and the regimes have no `similar_regime`.
+    """
+    reflect, rescale = (split.attrs.get(name, 0) for name in ("reflect", "rescale"))
+    if not (reflect or rescale):
+        return {}
+    if "similar_regime" not in regimes:
+        raise NetworkError(f"The regimes have no 'similar_regime', needed to train on similar oceans. {SIMILAR_ADVICE}")
+    return {
+        ocean: regimes.assign(regime=regimes["similar_regime"].isel(similar_ocean=k))
+        for k, ocean in enumerate(oceans_of(regimes))
+        if (reflect or ocean.sign == 1) and (rescale or ocean.amplitude == 1)
+    }
+
+
 def untaught_regimes(split: xr.Dataset, regimes: xr.Dataset) -> list[str]:
-    """Return the names of the regimes that no training cell has, nor, with `reflect`, has in the reflected ocean."""
+    """Return the names of the regimes that no training cell has, neither as it is nor in the similar oceans."""
     role = split["role"]
-    regime = on_same_grid(role, regimes, "regime")
-    training = (role.values == TRAIN) & (regime >= 0)
-    taught = set(regime[training])
-    if split.attrs["reflect"] and "reflected_regime" in regimes:
-        taught |= set(on_same_grid(role, regimes, "reflected_regime")[training])
+    training = (role.values == TRAIN) & (on_same_grid(role, regimes, "regime") >= 0)
+    oceans = similar_oceans(regimes, split).values() if "similar_regime" in regimes else ()
+    taught = {number for there in (regimes, *oceans) for number in on_same_grid(role, there, "regime")[training]}
     return [name for number, name in enumerate(regime_names(regimes)) if number not in taught]
 
 
@@ -252,8 +273,7 @@ def _split_dataset(
         "buffer_degrees": 0.0 if published else settings.buffer_degrees,
         "regions": regions,
         "select_role": "test" if published else "select",
-        "reflect": int(settings.reflects),
-    }
+    } | settings.similar_oceans
     role = _on_grid(features, roles, attrs["buffer_degrees"])
     coords = {str(name): features[name] for name in ("lat", "lon")}
     field = features["valid"].dims, role, variable("role").attrs | _FLAGS

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray, Array
 from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
+from thor.networks.samples import Samples
 
 LEAST_SPREAD, MOST_SPREAD = 0.02, 1.5
 """Bounds of the spread of a scaled term: no cell has a boundless likelihood, none a boundless spread in m s-2."""
@@ -65,20 +66,16 @@ class TermTargets:
     weight: float
 
     @classmethod
-    def of(
-        cls, budget: xr.Dataset, index: NDArray[np.int64], *, weight: float, sign: NDArray[np.int64] | int = 1
-    ) -> "TermTargets | None":
+    def of(cls, budget: xr.Dataset, samples: Samples, *, weight: float) -> "TermTargets | None":
         """Return the terms in training cells, scaled by their median magnitude there; None for weight 0.
 
         Parameters
         ----------
         budget : xarray.Dataset
             As for `budget_terms`, on the grid of the samples.
-        index : ndarray of int, shape (n_samples,)
-            The samples' places in the flattened grid (`Samples.index`).
+        samples : Samples
+            As from `Samples.to_train`.
         weight : float
-        sign : ndarray of int, shape (n_samples,), or int
-            Of the terms (`Samples.sign`).
 
         Raises
         ------
@@ -87,12 +84,13 @@ class TermTargets:
         """
         if not weight:
             return None
-        terms = budget_terms(budget, index) * np.reshape(sign, (-1, 1))
+        terms = budget_terms(budget, samples.index) * samples.term_factors(BUDGET_TERMS)
         unknown = [name for name, column in zip(BUDGET_TERMS, terms.T, strict=True) if not (np.abs(column) > 0).any()]
         if unknown:
             raise NetworkError(
-                f"The vorticity budget has no values of {', '.join(unknown)} in any of the {len(index)} training "
-                "cells. Set modelling.terms_weight: 0, or check the budget."
+                f"The vorticity budget has no values of {', '.join(unknown)} in any of the "
+                f"{len(samples) // (1 + len(samples.similar))} training cells. Set modelling.terms_weight: 0, or check "
+                "the budget."
             )
         scale = np.array([np.median(np.abs(column[np.abs(column) > 0])) for column in terms.T])
         return cls(BUDGET_TERMS, scale, np.arcsinh(terms / scale).astype(np.float32), weight)

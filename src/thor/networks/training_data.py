@@ -36,21 +36,21 @@ class Table:
         Of the samples, with a mean of about one; by default all are equal.
     terms : TermTargets, optional
         Terms of the budget that the networks predict besides; of training samples.
-    reflected : bool
-        Whether the last half of the samples are the cells of the first half in the ocean reflected at the equator. An
-        epoch takes every cell once, as it is or reflected by turns.
+    n_oceans : int
+        The samples are the same cells in so many oceans, one after the other (`Samples.to_train`). An epoch takes every
+        cell once, in each ocean by turns.
     """
 
     inputs: Weights
     labels: NDArray[np.integer]
     weights: NDArray[np.floating] | None = None
     terms: TermTargets | None = None
-    reflected: bool = False
+    n_oceans: int = 1
 
     @property
     def n_cells(self) -> int:
-        """Number of cells, each of which counts once where the reflected ocean is among the samples."""
-        return len(self.inputs) // 2 if self.reflected else len(self.inputs)
+        """Number of cells, each of which counts once."""
+        return len(self.inputs) // self.n_oceans
 
     def require_sound(self, what: str, *, n_features: int, n_classes: int, n_networks: int) -> None:
         """Raise NetworkError when shapes do not fit, an input is not finite or a label is no class."""
@@ -146,7 +146,7 @@ def training_tables(
 ) -> tuple[Table, Table, NDArray[np.int64] | None]:
     """Return training and select cells, and the clustering run of the labels of each network (None: consensus)."""
     train = samples.to_train()
-    terms = TermTargets.of(budget, train.index, weight=terms_weight, sign=train.sign)
+    terms = TermTargets.of(budget, train, weight=terms_weight)
     labels, runs = train.labels, None
     if settings.member_labels == "votes":
         labels, runs = vote_labels(model, budget, train, n_networks=settings.n_networks, seed=seed)
@@ -168,7 +168,7 @@ def scaled_tables(
         for cells in (to_train, samples.with_role("select"))
     )
     weights = sample_weights(to_train, **{name: name in weighted_by for name in CELL_WEIGHTS})
-    return replace(train, weights=weights, reflected=samples.reflect), select
+    return replace(train, weights=weights, n_oceans=1 + len(samples.similar)), select
 
 
 def sample_weights(samples: Samples, *, area: bool, confidence: bool) -> Array | None:
@@ -205,7 +205,7 @@ def vote_labels(
     budget : xarray.Dataset
         The terms [m s-2] that the model was fitted on, on the grid of the samples.
     samples : Samples
-        Of which the places on the grid count, and the sign of the terms there.
+        Of which the places on the grid count, and the ocean that each is of.
     n_networks : int
     seed : int
 
@@ -222,7 +222,7 @@ def vote_labels(
     """
     dims = budget["analysis_mask"].dims
     terms = (budget[term].transpose(*dims).values.ravel()[samples.index] for term in model.terms)
-    points = np.stack([samples.sign * term for term in terms], axis=1)
+    points = np.stack(list(terms), axis=1) * samples.term_factors(model.terms)
     if not np.isfinite(points).all():
         raise NetworkError(
             f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError, NetworkError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
-from thor.networks.samples import feature_fields
+from thor.networks.inputs import feature_fields
 from thor.networks.scaler import FeatureScaler
 from thor.ocean.cells import on_same_grid
 from thor.tracking.shared_window import window_years

@@ -15,7 +15,7 @@ from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.networks.baselines import Baselines
 from thor.networks.bootstrap import BootstrapSettings
-from thor.networks.samples import cell_inputs
+from thor.networks.inputs import cell_inputs
 from thor.networks.scores import number
 from thor.ocean.cells import valid_cells
 from thor.regimes.regime_model import RegimeModel

@@ -185,7 +185,7 @@ class _Epochs:
         self._settings, self._seed = settings, seed
         self._train_epoch = compile_variational(architecture.layer_sizes, settings.activation, settings.estimator)
         self._train = tuple(map(load_tensorflow().constant, padded_columns(train, LEAST_CAPACITY)))
-        self._n_cells, self._reflected = train.n_cells, train.reflected
+        self._n_cells, self._n_oceans = train.n_cells, train.n_oceans
         self._architecture, self._select = architecture, select
         n_weights = layer_places(architecture.layer_sizes)[-1].bias.stop
         self._draws = np.random.default_rng(seed).standard_normal((settings.n_select_draws, n_weights), np.float32)
@@ -244,6 +244,6 @@ class _Epochs:
         """Return the cells of each step, (n_starts, n_steps, batch); a remainder that fills no batch is left out."""
         n_starts, size = self._settings.n_starts, min(self._settings.batch_size, self._n_cells)
         n_steps = self._n_cells // size
-        options: dict[str, Any] = {"seed": self._seed, "epoch": epoch, "reflected": self._reflected}
+        options: dict[str, Any] = {"seed": self._seed, "epoch": epoch, "n_oceans": self._n_oceans}
         orders = [shuffled(self._n_cells, network=k, **options) for k in range(n_starts)]
         return np.stack(orders)[:, : n_steps * size].reshape(n_starts, n_steps, size)

@@ -105,7 +105,7 @@ def fit_laplace(
     best = best_network(ensemble, select.inputs, select_labels)
     chosen = ensemble.select([best])
     first = layer_places(chosen.layer_sizes)[0 if settings.structure == "full" else -1].kernel.start
-    # A cell counts once: its reflection is the same observation.
+    # A cell counts once: its samples in similar oceans are the same observation.
     inputs, weights = train.inputs[: train.n_cells], train.sample_weights()[: train.n_cells]
     # Threads change the order of sums: with one thread the result is the same to the last bit.
     with one_thread():

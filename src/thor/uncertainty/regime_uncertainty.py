@@ -9,9 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.networks.fields import on_grid
+from thor.networks.inputs import cell_inputs
 from thor.networks.json_model import JsonModel
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
-from thor.networks.samples import Samples, cell_inputs
+from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
 from thor.ocean.cells import on_same_grid

@@ -10,10 +10,11 @@ import xarray as xr
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.cross_validation import error_correlations
 from thor.networks.fields import basin_masks, network_table, predictor_rows, role_masks
+from thor.networks.inputs import cell_inputs
 from thor.networks.member_skill import network_reliability, network_scores, network_sums, predictor_reliability
 from thor.networks.prediction import predict
 from thor.networks.predictor import ENSEMBLE, Predictor, columns
-from thor.networks.samples import Samples, cell_inputs
+from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.scores import number
 from thor.networks.skill import skill_table

@@ -22,7 +22,7 @@ from thor.attribution.truth import additive_stack, additive_truth, compare_with_
 from thor.core.contracts import check
 from thor.core.settings import validate
 from thor.core.variables import FEATURES
-from thor.networks.samples import cell_inputs
+from thor.networks.inputs import cell_inputs
 from thor.networks.scaler import FeatureScaler
 
 NAME = "toy_values"

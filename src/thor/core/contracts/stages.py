@@ -133,8 +133,8 @@ CONTRACTS: dict[str, Contract] = {
         ),
         "regimes": Contract(
             required=("regime", "regime_votes", "regime_confidence", "cluster"),
-            optional=("areacello", "analysis_mask", "reference_regime", "reflected_regime", "basin"),
-            extra_dims={"regime_votes": ("regime",)},
+            optional=("areacello", "analysis_mask", "reference_regime", "similar_regime", "basin"),
+            extra_dims={"regime_votes": ("regime",), "similar_regime": ("similar_ocean",)},
             over="analysis",
             rules=(rules.regime_is_flagged, rules.sums_to_one("regime_votes")),
         ),

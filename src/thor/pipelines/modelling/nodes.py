@@ -9,9 +9,10 @@ import xarray as xr
 from thor.app.parameters import Modelling
 from thor.core.errors import counted
 from thor.networks import fields
+from thor.networks.inputs import all_features, cell_inputs, input_names, predictor_features
 from thor.networks.predictor import of_surface
 from thor.networks.published import for_regimes
-from thor.networks.samples import all_features, cell_inputs, input_names, predictor_features, samples_from
+from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import ROLES, basin_folds, final_split, make_split
 from thor.regimes.naming import regime_names

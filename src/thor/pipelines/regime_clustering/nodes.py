@@ -28,13 +28,14 @@ def fit_regime_model(vorticity_budget: xr.Dataset, parameters: RegimeClustering)
 
 def label_regimes(vorticity_budget: xr.Dataset, regime_model: Any, parameters: RegimeClustering) -> xr.Dataset:
     """Return the regime of every cell with the votes of all runs, or the published labels with the same votes."""
-    from thor.regimes.reflection import reflected_regimes
+    from thor.regimes.similar_regimes import similar_regimes
 
     if parameters.labels == "published":
         regimes = regime_model.with_reference_labels(vorticity_budget)
     else:
         regimes = regime_model.predict(vorticity_budget)
-    regimes["reflected_regime"] = reflected_regimes(vorticity_budget, regimes, regime_model)
+    similar = similar_regimes(vorticity_budget, regimes, regime_model, amplitudes=parameters.amplitudes)
+    regimes = regimes.assign(similar_regime=similar)
     for name in ("areacello", "analysis_mask"):
         regimes[name] = vorticity_budget[name]
     confidence = regimes["regime_confidence"].weighted(vorticity_budget["areacello"].fillna(0))

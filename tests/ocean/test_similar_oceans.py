@@ -1,4 +1,4 @@
-"""The symmetry that variables.yml declares for every feature, against features of an ocean reflected at the equator."""
+"""What variables.yml declares of every feature in similar oceans: reflected at the equator, or with stronger flow."""
 
 import numpy as np
 import pytest
@@ -54,6 +54,17 @@ def test_every_feature_has_the_symmetry_that_its_row_declares(ocean):
         scale = np.nanstd(expected[both])
         np.testing.assert_allclose(np.flip(there[name].values, 0)[both], expected[both], rtol=1e-6, atol=1e-6 * scale)
         assert np.abs(2 * expected[both]).max() > 1e-3 * scale, "the other sign would fail"
+
+
+def test_every_feature_has_the_degree_that_its_row_declares(ocean):
+    """With winds, sea level and transports three times as strong."""
+    flow = [name for name in ocean if name.startswith(("zos", "tau", "transport"))]
+    stronger = ocean.assign({name: ocean[name].copy(data=3 * ocean[name].values) for name in flow})
+    here, there = (features(fields, **OPTIONS) for fields in (ocean, stronger))
+    both = (here["valid"] == 1).values & np.isfinite(here["transport_viscous_torque"].values)
+    for name in feature_names(here) + feature_names(here, "transport"):
+        expected = 3.0 ** variable(name).degree * here[name].values[both]
+        np.testing.assert_allclose(there[name].values[both], expected, rtol=1e-5, atol=1e-5 * np.std(expected))
 
 
 def test_means_within_a_radius_follow_their_feature_and_spreads_have_no_sign():

@@ -1,0 +1,87 @@
+"""The regimes of the training ocean's cells in oceans that are similar to it (`thor.ocean.similar_oceans`)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from thor.core.errors import DataError
+from thor.core.variables import variable
+from thor.ocean.similar_oceans import SimilarOcean
+from thor.regimes.clustering import budget_points
+from thor.regimes.regime_model import RegimeModel
+
+SIMILAR_CELLS = 5
+"""Labelled cells of the most similar budgets, the majority of which gives a label where labels came with the budget."""
+
+
+def similar_regimes(
+    budget: xr.Dataset, regimes: xr.Dataset, model: RegimeModel, *, amplitudes: Sequence[float] = ()
+) -> xr.DataArray:
+    """Return the regime that each cell has in each similar ocean.
+
+    Parameters
+    ----------
+    budget : xarray.Dataset
+        The terms [m s-2] and `analysis_mask`.
+    regimes : xarray.Dataset
+        `regime` as from `model.predict`, or from `model.with_reference_labels`: labels that came with the budget are
+        known for the budgets of the ocean itself alone, so that the `SIMILAR_CELLS` labelled cells whose standardised
+        terms are nearest to those of the similar ocean determine the regime.
+    model : RegimeModel
+        Fitted on this budget.
+    amplitudes : sequence of float
+        Strengths of the flow besides that of the training ocean; each is taken as it is and reflected.
+
+    Returns
+    -------
+    xarray.DataArray
+        `similar_regime` (int8, -1 outside `analysis_mask` and where the cell itself has no regime), with the flags of
+        `regime`, a leading dim `similar_ocean` and the coordinates `similar_sign` and `similar_amplitude` along it. The
+        first is the reflected ocean.
+
+    Raises
+    ------
+    DataError
+        When a term or the mask is missing, or fewer than `SIMILAR_CELLS` cells are labelled.
+    """
+    regime = regimes["regime"]
+    oceans = [SimilarOcean(sign, amplitude) for amplitude in (1.0, *amplitudes) for sign in (1, -1)][1:]
+    given = regime.attrs.get("labels") == "reference_regime"
+    found = []
+    for ocean in oceans:
+        factors = dict(zip(model.terms, ocean.term_factors(model.terms), strict=True))
+        there = budget.assign({name: factor * budget[name] for name, factor in factors.items()})
+        if given:
+            found.append(_of_nearest(budget, there, regime.values, model))
+        else:
+            found.append(model.predict(there)["regime"].transpose(*regime.dims).values)
+    flags = {name: regime.attrs[name] for name in ("flag_values", "flag_meanings")}
+    return xr.DataArray(
+        np.where(regime.values >= 0, np.stack(found), -1).astype(np.int8),
+        regime.coords,
+        ("similar_ocean", *regime.dims),
+        name="similar_regime",
+        attrs=variable("similar_regime").attrs | flags,
+    ).assign_coords(
+        similar_sign=_coordinate("similar_sign", [ocean.sign for ocean in oceans]),
+        similar_amplitude=_coordinate("similar_amplitude", [ocean.amplitude for ocean in oceans]),
+    )
+
+
+def _coordinate(name: str, values: list[float]) -> xr.Variable:
+    return xr.Variable("similar_ocean", values, variable(name).attrs)
+
+
+def _of_nearest(budget: xr.Dataset, there: xr.Dataset, labels: np.ndarray, model: RegimeModel) -> np.ndarray:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    (points, mask), (points_there, _) = (budget_points(each, terms=model.terms) for each in (budget, there))
+    given = labels[mask]
+    known = given >= 0
+    if known.sum() < SIMILAR_CELLS:
+        raise DataError(f"Only {known.sum()} cells are labelled; similar oceans need {SIMILAR_CELLS} or more.")
+    nearest = KNeighborsClassifier(SIMILAR_CELLS).fit(model.standardise(points[known]), given[known])
+    found = np.full(labels.shape, -1, dtype=np.int8)
+    found[mask] = nearest.predict(model.standardise(points_there))
+    return found
