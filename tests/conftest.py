@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from tests import whole_run as whole_run_beside_tests
+from thor.core.memory import search_garbage_rarely
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.grid import regular_grid
@@ -61,6 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     later = {item.path for item in items if _reads_whole_run(item)}
     longest = dict(zip(_LONGEST, range(-len(_LONGEST), 0), strict=True))
     items.sort(key=lambda item: (item.path in later, longest.get(item.path.stem, 0)))
+
+
+def pytest_collection_finish() -> None:
+    """Search for garbage rarely: the tests' modules and items are as many objects as all that a test makes."""
+    search_garbage_rarely()
 
 
 def _reads_whole_run(item: pytest.Item) -> bool:

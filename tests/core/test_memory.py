@@ -1,9 +1,12 @@
-"""The memory of a job or a container, from the files and variables that state it."""
+"""The memory of a job or a container, from the files and variables that state it, and how seldom it is searched."""
+
+import gc
+import weakref
 
 import psutil
 import pytest
 
-from thor.core.memory import memory_limit
+from thor.core.memory import memory_limit, search_garbage_rarely
 
 GIGABYTE = 2**30
 
@@ -67,3 +70,23 @@ def test_limits_of_a_slurm_job(tmp_path, monkeypatch, variables, gigabytes):
 def test_on_this_machine_it_is_a_real_limit(monkeypatch):
     monkeypatch.undo()
     assert 2**28 < memory_limit() <= psutil.virtual_memory().total
+
+
+class _Circle:
+    """An object that refers to itself, which only a search frees."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.mark.parametrize(("n_objects", "freed"), [(2_000, False), (20_000, True)])
+def test_garbage_is_searched_rarely_and_not_among_what_was_imported(n_objects, freed):
+    before = gc.get_threshold()
+    try:
+        search_garbage_rarely()
+        assert gc.get_freeze_count() > 50_000 > len(gc.get_objects())
+        unused = weakref.ref(_Circle())
+        kept = [[] for _ in range(n_objects)]
+        assert (unused() is None) == freed and len(kept) == n_objects
+    finally:
+        gc.set_threshold(*before)

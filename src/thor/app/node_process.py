@@ -20,6 +20,7 @@ from kedro.runner import Task
 
 from thor.app.failures import root_error, terminate
 from thor.core.errors import ThorError
+from thor.core.memory import search_garbage_rarely
 from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
 
@@ -74,6 +75,7 @@ def run_node(
     signal.signal(signal.SIGTERM, terminate)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     os.environ.update(environment)
+    search_garbage_rarely()
     sender, node = _Sender(connection), pickle.loads(pickled)
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:

@@ -12,6 +12,7 @@ from yaml import YAMLError
 from thor.app.configuration import begin, load_configuration
 from thor.app.failures import short_errors
 from thor.core.errors import ConfigError, did_you_mean
+from thor.core.memory import search_garbage_rarely
 
 
 class RunCommand(click.Command):
@@ -48,6 +49,7 @@ def run(**options: Any) -> None:
             options[option] = [whole_name(name) for name in options[option]]
         _require_known(options)
         choose_runner(options, settings.get("n_processes", 1))
+        search_garbage_rarely()
         kedro_run.callback(**options)  # type: ignore[misc]
 
 
