@@ -1,8 +1,8 @@
 """`kedro` and `thor` as processes, forked from a server that has imported the libraries which they import.
 
 The import takes longer than most commands. What a process then imports, reads of its environment and leaves is its own:
-the server has no module of Kedro nor of `thor.app`. Variables that a library reads when it is imported (`IN_IMPORTS`)
-need a process that is not forked, as do systems other than Linux.
+the server has no module of Kedro, and a project with another copy of THOR imports that. Variables that a library reads
+when it is imported (`IN_IMPORTS`) need a process that is not forked, as do systems other than Linux.
 """
 
 import atexit

@@ -14,17 +14,24 @@ import socket
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 LIBRARIES = (
     *("cartopy.feature", "click", "cmocean", "dask.array", "distributed", "matplotlib.pyplot", "mlflow", "netCDF4"),
     *("mlflow.store.tracking.sqlalchemy_store", "omegaconf", "pandas", "pydantic", "scipy.stats", "sklearn.ensemble"),
     "xarray",
 )
+SOURCE = Path(__file__).parents[2] / "src" / "thor"
+OURS = (
+    "thor.app.parameters",
+    *(f"thor.pipelines.{file.parent.name}.nodes" for file in sorted(SOURCE.glob("pipelines/*/nodes.py"))),
+)
+"""Modules that import all of the library, and nothing of Kedro."""
 
 
 def serve(address: str) -> None:
     """Return in each process that is a program, and when standard input ends."""
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *OURS):
         import_module(name)
     gc.freeze()  # its pages remain shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave nothing
@@ -72,9 +79,18 @@ def become(request: dict, outputs: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[0] = request["folder"]
+    forget_code_of_another(Path(request["folder"]))
     program, *arguments = request["command"]
     sys.argv = [program, *arguments]
     runpy.run_module(program, run_name="__main__", alter_sys=True)
+
+
+def forget_code_of_another(folder: Path) -> None:
+    """Forget the library where the folder lies in a project with another copy of it."""
+    copies = (place / "src" / "thor" for place in (folder, *folder.parents))
+    if any(copy.is_dir() and not copy.samefile(SOURCE) for copy in copies):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "thor"]:
+            del sys.modules[name]
 
 
 if __name__ == "__main__":
