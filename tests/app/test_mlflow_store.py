@@ -15,7 +15,8 @@ import pytest
 from thor.app.mlflow_store import close_dead_runs, open_store, patiently, require_store
 from thor.core.errors import ConfigError
 
-SPAWN = multiprocessing.get_context("spawn")
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["mlflow.store.tracking.sqlalchemy_store"])  # takes longer than what they do with it
 N_PROCESSES, N_RUNS, N_METRICS = 4, 5, 300
 
 
@@ -40,8 +41,8 @@ def open_and_log(store, gate, answers):
 
 
 def in_processes(store, n_processes):
-    gate, answers = SPAWN.Barrier(n_processes), SPAWN.Queue()
-    processes = [SPAWN.Process(target=open_and_log, args=(store, gate, answers)) for _ in range(n_processes)]
+    gate, answers = FORKED.Barrier(n_processes), FORKED.Queue()
+    processes = [FORKED.Process(target=open_and_log, args=(store, gate, answers)) for _ in range(n_processes)]
     for process in processes:
         process.start()
     answered = [answers.get(timeout=120) for _ in processes]
@@ -85,7 +86,7 @@ def die_while_making(store):
 
 def test_a_process_killed_while_it_makes_the_store_blocks_no_other(tmp_path):
     store = tmp_path / "mlflow.db"
-    process = SPAWN.Process(target=die_while_making, args=(store,))
+    process = FORKED.Process(target=die_while_making, args=(store,))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
@@ -191,7 +192,7 @@ def test_an_artifact_location_that_a_user_chose_is_kept(tmp_path):
 
 def test_networks_of_a_killed_run_are_closed_with_it(tmp_path):
     client, experiment = open_store(tmp_path / "mlflow.db")
-    process = SPAWN.Process(target=int)
+    process = FORKED.Process(target=int)
     process.start()
     process.join()
     host = os.uname().nodename
