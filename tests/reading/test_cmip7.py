@@ -20,7 +20,7 @@ from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.grids import grid_group, label_of
 from thor.reading.layouts import layout_of
 from thor.reading.plans import plan_runs
-from thor.reading.run_plan import SURFACE
+from thor.reading.run_files import SURFACE
 from thor.reading.runs import Run
 from thor.reading.windows import WindowSettings
 

@@ -20,7 +20,8 @@ from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.positions import read_positions, reordered, same_positions, storage_order
-from thor.reading.run_plan import FIXED_FIELDS, RunPlan
+from thor.reading.run_files import FIXED_FIELDS
+from thor.reading.run_plan import RunPlan
 from thor.reading.series import Series
 from thor.reading.steps import Context, rows_and_columns_ascending, shape_text, with_stress_points
 from thor.reading.windows import ClimatologySettings, Window

@@ -41,21 +41,21 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
         When the file cannot be read.
     """
     with opened(path) as dataset:
-        if variable_id not in dataset:
-            raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
+        _require_variable(dataset, variable_id, path)
         return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
 
 
 def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
-    """Return the global attributes of a file, or those of one of its variables.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read.
-    """
+    """Return the global attributes of a file, or those of one of its variables; errors as for `read_file`."""
     with opened(path) as dataset:
+        if variable_id is not None:
+            _require_variable(dataset, variable_id, path)
         return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
+
+
+def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
+    if variable_id not in dataset:
+        raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
 
 
 @contextmanager

@@ -8,13 +8,13 @@ positions of their points. Where a run is there natively and regridded, the nati
 import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError, GridError
-from thor.core.warn import warn_once
+from thor.core.errors import ConfigError, DataError
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
@@ -42,7 +42,14 @@ def label_of(group: Group) -> str:
 
 
 def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group:
-    """Return the files of these variables of a run that lie on one grid: the native one where there is a choice.
+    """Return the first of `grid_groups`: the native one where there is a choice."""
+    return grid_groups(archive, run, variable_ids)[0][0]
+
+
+def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tuple[list[Group], list[str]]:
+    """Return the files of these variables of a run that lie on one grid, for each such grid, the native one first.
+
+    The sentences beside them name the grid labels that are left aside: the first file is unreadable, or of no grid.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
     GridError
         When the only positions of a variable span no grid that THOR reads.
     DataError
-        When a variable is missing, or the variables share no grid.
+        When a variable is missing or cannot be read, or the variables share no grid.
     """
     there = {name: archive.stored(run, name) for name in variable_ids}
     missing = [name for name, stored in there.items() if not stored]
@@ -73,37 +80,43 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
             raise ConfigError(f"{run.key}: grid_labels asks for {', '.join(sorted(wanted))}; {_labels(there)}.")
         there = kept
     if len({label for stored in there.values() for label in stored}) == 1:
-        return {name: part for name, stored in there.items() for part in stored.values()}
-    places = _places(there, run.source_id)
+        return [{name: part for name, stored in there.items() for part in stored.values()}], []
+    places, refused = _places(there, run.source_id)
     groups = _groups(there, places)
+    if not groups and refused:
+        raise next(iter(refused.values()))
     if not groups:
         raise DataError(
             f"{run.key}: {', '.join(variable_ids)} share no grid ({_labels(there)}). Get all of them on one grid."
         )
-    return min(groups, key=lambda group: _rank(group, places))
+    return sorted(groups, key=lambda group: _rank(group, places)), list(refused)
 
 
-def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> _Places:
-    """Return the positions by variable and label; those that span no grid are left aside while each variable has some.
+def left_aside(label: str, error: DataError, path: Path | None = None) -> str:
+    """Return the sentence of a grid label that is not read; without the path of the file where that is given."""
+    return f"files on grid '{label}' are left aside: {str(error).removeprefix(f'{path}: ')}"
+
+
+def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> tuple[_Places, dict[str, DataError]]:
+    """Return the positions by variable and label, and why others have none, by the sentence that says so.
 
     Raises
     ------
-    GridError
-        When a variable has none that do.
+    DataError
+        When a variable has none.
     """
     places: _Places = {}
+    refused: dict[str, DataError] = {}
     for name, stored in there.items():
-        refused: dict[str, GridError] = {}
         for label, path in ((label, part.files()[0]) for label, part in stored.items()):
             try:
                 places[name, label] = read_positions(path, name, where=where)[["lat", "lon"]]
-            except GridError as error:
-                refused[f"files on grid '{label}' are left aside: {str(error).removeprefix(f'{path}: ')}"] = error
-        if len(refused) == len(stored):
-            raise next(iter(refused.values()))
-        for sentence in refused:
-            warn_once(sentence)
-    return places
+            except DataError as error:
+                last = error
+                refused[left_aside(label, error, path)] = error
+        if not any((name, label) in places for label in stored):
+            raise last
+    return places, refused
 
 
 def _groups(there: Mapping[str, Mapping[str, Stored]], places: _Places) -> list[Group]:

@@ -1,31 +1,26 @@
 """The plan of one run: its files and windows, from the headers of files before any field is read."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from thor.core.errors import DataError
-from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS, published
+from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, branch_year_of_child, parent_of
 from thor.reading.files import content_mark
-from thor.reading.grids import Group, grid_group, label_of
+from thor.reading.grids import Group, grid_groups, label_of
 from thor.reading.quirks import Quirks
+from thor.reading.run_files import files_of_run, require_facets, series_of
 from thor.reading.runs import Run
-from thor.reading.series import Series, read_series
-from thor.reading.steps import ICE_MASS
-from thor.reading.tree import Stored
+from thor.reading.series import Series
 from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
 
 Missing = Literal["skip", "error"]
-
-SURFACE = published(fixed=False, needed=True)
-FIXED_FIELDS = published(fixed=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,22 +102,9 @@ class RunPlan:
 
 def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> RunPlan:
     """Return the plan of one run, yet without windows; parameters and errors as for `thor.reading.plans.plan_runs`."""
-    group = grid_group(archive, run, SURFACE)
-    warnings: list[str] = []
-    series = {name: _read(run, name, stored) for name, stored in group.items()}
-    if quirks.sea_ice_depression == "left_in":
-        ice = _beside(archive, run, group, ICE_MASS)
-        if len(ice) == len(ICE_MASS):
-            series |= {name: _read(run, name, stored) for name, stored in ice.items()}
-    _require_facets(run, series)
+    group, series, fixed, warnings = files_of_run(archive, run, quirks)
     first = max(part.whole_years[0] for part in series.values())
     last = min(part.whole_years[1] for part in series.values())
-    fixed = {name: _fixed_files(archive, run, name, group) for name in FIXED_FIELDS}
-    if not fixed["deptho"]:
-        raise DataError(
-            f"{run.source_id} has no 'deptho' in any run of {archive.where}. "
-            "Depth is an input of the networks: get it for one experiment of this model."
-        )
     try:
         parent = parent_of(run, series["zos"], branch_year=quirks.branch_years.get(run.experiment_id))
         if parent and parent.is_control and branch_year_of_child(series["zos"]) is None:
@@ -171,15 +153,16 @@ def _tracers(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
 
 def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
     """Return the series of these variables, which have to be there, on the grid of sea level."""
-    there = grid_group(archive, run, ("zos", *names))
-    if there["zos"].grid_label != group["zos"].grid_label:
-        labels = ", ".join(f"{name} on {there[name].grid_label}" for name in names)
+    groups, label = grid_groups(archive, run, ("zos", *names))[0], group["zos"].grid_label
+    there = next((other for other in groups if other["zos"].grid_label == label), None)
+    if there is None:
+        labels = ", ".join(f"{name} on {groups[0][name].grid_label}" for name in names)
         raise DataError(
-            f"{run.key}: {labels}, but sea level is read on {group['zos'].grid_label}; expected one grid. "
+            f"{run.key}: {labels}, but sea level is read on {label}; expected one grid. "
             "Get them on it, or choose theirs in grid_labels."
         )
-    series = {name: _read(run, name, there[name]) for name in names}
-    _require_facets(run, series)
+    series = {name: series_of(run, name, there[name]) for name in names}
+    require_facets(run, series)
     return series
 
 
@@ -191,50 +174,6 @@ def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[s
             f"{run.key}: {name} on {', '.join(sorted(there))}, but sea level is read on {label}; expected one grid. "
             f"Get it on {label}, or choose its label in grid_labels."
         )
-    series = {name: _read(run, name, there[label])} if there else {}
-    _require_facets(run, series)
+    series = {name: series_of(run, name, there[label])} if there else {}
+    require_facets(run, series)
     return series
-
-
-def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Stored]:
-    """Return what there is of these variables under the grid label of sea level."""
-    label = group["zos"].grid_label
-    there = {name: archive.stored(run, name).get(label) for name in names}
-    return {name: stored for name, stored in there.items() if stored is not None}
-
-
-def _read(run: Run, name: str, stored: Stored) -> Series:
-    return read_series(stored.files(), name, where=run.key, hint=_older_versions(stored))
-
-
-def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> tuple[Path, ...]:
-    """Return the files that may hold a fixed field on this grid, those under its label first.
-
-    Only where no file has the label of sea level, those under others are candidates: their positions decide.
-    """
-    label = group["zos"].grid_label
-    others: dict[str, Path] = {}
-    for _, stored in archive.fixed(run, variable_id):
-        if stored.grid_label == label:
-            return (stored.files()[-1],)
-        others.setdefault(stored.grid_label, stored.files()[-1])
-    return tuple(others.values())
-
-
-def _require_facets(run: Run, series: Mapping[str, Series]) -> None:
-    for name, part in series.items():
-        for facet in ("source_id", "experiment_id", "variant_label"):
-            expected = getattr(run, facet)
-            file = next((file for file in part.files if file.attrs.get(facet, "") not in ("", expected)), None)
-            if file is not None:
-                got = file.attrs[facet]
-                raise DataError(
-                    f"{file.path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
-                    f"({name} of {run.key}). Put it where it belongs."
-                )
-
-
-def _older_versions(stored: Stored) -> str:
-    if not stored.older:
-        return ""
-    return f" Older versions lie beside {stored.version}: {', '.join(stored.older)}; `versions` can choose one."

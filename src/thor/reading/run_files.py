@@ -1,0 +1,141 @@
+"""The files of one run: on which of its grids it can be read, and its series and fixed fields there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from thor.core.errors import DataError, GridError
+from thor.core.variables import published
+from thor.core.warn import warn_once
+from thor.reading.archive import Archive
+from thor.reading.fields import read_field, unit_factor
+from thor.reading.files import attributes
+from thor.reading.grids import Group, grid_groups, label_of, left_aside
+from thor.reading.positions import read_positions, same_positions, storage_order
+from thor.reading.quirks import Quirks
+from thor.reading.runs import Run
+from thor.reading.series import Series, read_series
+from thor.reading.steps import ICE_MASS
+from thor.reading.tree import Stored
+
+SURFACE = published(fixed=False, needed=True)
+FIXED_FIELDS = published(fixed=True)
+
+
+Fixed = dict[str, tuple[Path, ...]]
+"""Files that may hold each field without time on the grid of a run, the likeliest first."""
+
+
+def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dict[str, Series], Fixed, list[str]]:
+    """Return what a run is read from, on the first of its grids that can be read, and a warning on each other tried.
+
+    Returns
+    -------
+    group : Group
+    series : dict of str to Series
+        As in `thor.reading.run_plan.RunPlan`.
+    fixed : dict of str to tuple of Path
+    warnings : list of str
+
+    Raises
+    ------
+    DataError
+        When none can be read: that of the native one.
+    """
+    groups, warnings = grid_groups(archive, run, SURFACE)
+    refused: list[DataError] = []
+    for group in groups:
+        try:
+            series = _surface(archive, run, group, quirks)
+            fixed = {name: _fixed_files(archive, run, name, group) for name in FIXED_FIELDS}
+            if not fixed["deptho"]:
+                raise DataError(
+                    f"{run.source_id} has no 'deptho' in any run of {archive.where}. "
+                    "Depth is an input of the networks: get it for one experiment of this model."
+                )
+            if len(groups) > 1:
+                _require_usable(run, series, fixed["deptho"])
+        except DataError as error:
+            refused.append(error)
+            warnings.append(left_aside(label_of(group), error))
+            continue
+        return group, series, fixed, warnings
+    raise refused[0]
+
+
+def _surface(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:
+    series = {name: series_of(run, name, stored) for name, stored in group.items()}
+    if quirks.sea_ice_depression == "left_in":
+        ice = _beside(archive, run, group, ICE_MASS)
+        if len(ice) == len(ICE_MASS):
+            series |= {name: series_of(run, name, stored) for name, stored in ice.items()}
+    require_facets(run, series)
+    return series
+
+
+def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, ...]) -> None:
+    """Raise DataError where units are unknown, or no depth lies on the cells of sea level: there is another grid."""
+    for name, part in series.items():
+        for file in part.files:
+            unit_factor(name, file.units, str(file.path))
+    place = read_positions(series["zos"].files[0].path, "zos", where=run.source_id)
+    fields = (read_field(path, "deptho", where=run.source_id) for path in depths)
+    if not any(same_positions(field.isel(storage_order(field, place)), place) for field in fields):
+        names = ", ".join(path.name for path in depths)
+        raise GridError(f"'deptho' does not lie on the cells of 'zos': {names}. Get that of this grid.")
+
+
+def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Stored]:
+    """Return what there is of these variables under the grid label of sea level."""
+    label = group["zos"].grid_label
+    there = {name: archive.stored(run, name).get(label) for name in names}
+    return {name: stored for name, stored in there.items() if stored is not None}
+
+
+def series_of(run: Run, name: str, stored: Stored) -> Series:
+    """Return the series of a variable; errors as from `thor.reading.series.read_series`."""
+    return read_series(stored.files(), name, where=run.key, hint=_older_versions(stored))
+
+
+def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> tuple[Path, ...]:
+    """Return the files that may hold a fixed field on this grid: the first under its label that can be opened.
+
+    Only where no file has the label of sea level, those under others are candidates: their positions decide.
+    """
+    there = [stored for _, stored in archive.fixed(run, variable_id)]
+    own = [stored for stored in there if stored.grid_label == group["zos"].grid_label]
+    refused: list[str] = []
+    for path in (stored.files()[-1] for stored in own):
+        try:
+            attributes(path, variable_id)
+        except DataError as error:
+            refused.append(str(error))
+            continue
+        for sentence in refused:
+            warn_once(run.source_id, f"{sentence} '{variable_id}' of another run is read")
+        return (path,)
+    if own:
+        return (own[0].files()[-1],)
+    others: dict[str, Path] = {}
+    for stored in there:
+        others.setdefault(stored.grid_label, stored.files()[-1])
+    return tuple(others.values())
+
+
+def require_facets(run: Run, series: Mapping[str, Series]) -> None:
+    """Raise DataError where a file names another model, experiment or variant than the folder of its run."""
+    for name, part in series.items():
+        for facet in ("source_id", "experiment_id", "variant_label"):
+            expected = getattr(run, facet)
+            file = next((file for file in part.files if file.attrs.get(facet, "") not in ("", expected)), None)
+            if file is not None:
+                got = file.attrs[facet]
+                raise DataError(
+                    f"{file.path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
+                    f"({name} of {run.key}). Put it where it belongs."
+                )
+
+
+def _older_versions(stored: Stored) -> str:
+    if not stored.older:
+        return ""
+    return f" Older versions lie beside {stored.version}: {', '.join(stored.older)}; `versions` can choose one."

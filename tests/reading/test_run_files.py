@@ -1,0 +1,104 @@
+"""A run is read from the first of its grids that can be, and a fixed field from the first run that has a sound file."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from tests.made_archive import N_COLUMNS, write_fixed, write_series, years
+from thor.core.errors import DataError
+from thor.reading.archive import Archive
+from thor.reading.plans import plan_runs
+from thor.reading.runs import Run
+
+FIXED = ("deptho", "areacello", "sftof")
+
+
+def damaged(path):
+    path.write_bytes(b"<html>")
+
+
+def edited(path, change=lambda dataset: dataset.isel(lon=slice(None, None, 2))):
+    """Store a file again after `change` of its dataset; by default on every other meridian."""
+    with xr.open_dataset(path, decode_cf=False) as stored:
+        dataset = change(stored.load())
+    path.unlink()
+    dataset.to_netcdf(path)
+
+
+def in_furlongs(path):
+    edited(path, lambda d: d.assign(zos=d["zos"].assign_attrs(units="furlong")))
+
+
+@pytest.fixture
+def two_grids(root):
+    """The same run on a native grid, and on every other meridian of it."""
+    for k, name in enumerate(("zos", "tauuo", "tauvo")):
+        for path in write_series(root, name, years(1850, 1853), grid_label="gr", seed=k):
+            edited(path)
+    for name in FIXED:
+        (path,) = root.rglob(f"{name}_Ofx_*.nc")
+        regridded = Path(str(path).replace("/gn/", "/gr/"))
+        regridded.parent.mkdir(parents=True)
+        shutil.copy(path, regridded)
+        edited(regridded)
+    return root
+
+
+def files(root, label, name):
+    return sorted(path for path in root.rglob(f"{name}_*.nc") if path.parts[-3] == label)
+
+
+def plan_of(root, windows):
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    (plan,) = plan_runs(archive, runs, windows, missing="error")
+    return plan
+
+
+@pytest.mark.parametrize("label", ["gn", "gr"])
+@pytest.mark.parametrize(
+    ("name", "number", "spoil", "words"),
+    [
+        ("zos", 0, damaged, "185001-185112.nc .* cannot be read as NetCDF"),
+        ("tauuo", 1, damaged, "185201-185312.nc .* cannot be read as NetCDF"),
+        ("zos", 1, in_furlongs, "units 'furlong'"),
+        ("deptho", 0, damaged, "cannot be read as NetCDF"),
+        ("deptho", 0, Path.unlink, "'deptho' does not lie on the cells of 'zos'"),
+    ],
+)
+def test_a_grid_that_cannot_be_read_does_not_cost_the_other(
+    two_grids, windows, make_climatology, label, name, number, spoil, words
+):
+    assert plan_of(two_grids, windows).grid_label == "gn"
+    spoil(files(two_grids, label, name)[number])
+    plan = plan_of(two_grids, windows)
+    other = {"gn": "gr", "gr": "gn"}[label]
+    assert plan.grid_label == other
+    assert make_climatology(two_grids).sizes["lon"] == N_COLUMNS // (2 if other == "gr" else 1)
+    said = " ".join(plan.warnings)
+    # files on the regridded one are opened no further than needed
+    if label == "gn" or (name, number) == ("zos", 0):
+        assert re.search(f"files on grid '{label}' are left aside: .*{words}", said)
+    assert len(plan.warnings) <= 1
+
+
+def test_the_error_is_that_of_the_native_grid_where_no_other_can_be_read(two_grids, windows):
+    damaged(files(two_grids, "gn", "zos")[0])
+    for path in files(two_grids, "gr", "tauvo"):
+        path.unlink()
+    with pytest.raises(DataError, match="zos/gn/.*185001-185112.nc .* cannot be read as NetCDF"):
+        plan_of(two_grids, windows)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_damaged_fixed_file_is_replaced_by_that_of_another_run(root, windows, caplog, name):
+    (path,) = files(root, "gn", name)
+    damaged(path)
+    assert plan_of(root, windows).fixed[name] == (path,)
+    sound = write_fixed(root, name, experiment_id="ssp585")
+    (plan,) = plan_runs(Archive(root), [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="error")
+    assert plan.fixed[name] == (sound,)
+    assert caplog.text.count(f"'{name}' of another run is read") == caplog.text.count(f"{path} (6 bytes)") == 1
