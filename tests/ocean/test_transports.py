@@ -14,7 +14,12 @@ from thor.ocean.idealized.circulation import CirculationModel
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.idealized.geography import build_geography
 from thor.ocean.idealized.winds import stress_on_faces, winds_of
-from thor.ocean.transport_checks import LARGEST_LEVEL_CHANGE, check_transports, measure_transports
+from thor.ocean.transport_checks import (
+    LARGEST_LEVEL_CHANGE,
+    check_transports,
+    drake_passage_is_open,
+    measure_transports,
+)
 from thor.ocean.transports import (
     beta_advection,
     faces_from_streamfunction,
@@ -196,6 +201,17 @@ def test_wrong_transports_are_errors(mitgcm):
     with pytest.raises(DataError, match="anticyclonically.*expected a cyclonic gyre"):
         check_transports(*faces_from_streamfunction(high, grid, sea=north), grid, sea=north, where="RUN")
     assert measure_transports(u, v, grid, sea=sea).level_change < 1e-7
+
+
+def test_a_closed_drake_passage_is_no_fault_and_a_still_open_one_is(mitgcm):
+    grid, _, _, sea = mitgcm
+    barrier = (np.abs(grid.lon - 297) < 3) & (grid.lat < -45)
+    gyre = 1e7 * np.exp(-(((grid.lat + 60) / 3) ** 2) - ((grid.lon - 284) / 5) ** 2)
+    u, v = faces_from_streamfunction(gyre, grid, sea=sea & ~barrier)
+    assert drake_passage_is_open(grid, sea=sea) and not drake_passage_is_open(grid, sea=sea & ~barrier)
+    assert np.isnan(check_transports(u, v, grid, sea=sea & ~barrier, where="RUN").drake_passage_sv)
+    with pytest.raises(DataError, match="RUN: -?0 Sv flow eastward through Drake Passage .* Is msftbarot zero"):
+        check_transports(u, v, grid, sea=sea, where="RUN")
 
 
 def test_outflows_of_neighbours_are_opposite():

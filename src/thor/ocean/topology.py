@@ -231,3 +231,13 @@ def _median_length(vectors: Array) -> float:
     length = np.linalg.norm(vectors, axis=0)
     length = length[np.isfinite(length)]
     return float(np.median(length)) if length.size else np.nan
+
+
+def joined_pieces(here: IntArray, there: IntArray, n_points: int) -> IntArray:
+    """Return the number of the piece that each of so many points is part of, joined by the links here-there."""
+    from scipy.sparse import coo_array  # here, because every start of a run would import it
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(here.size, dtype=np.int8), (here, there)), shape=(n_points, n_points))
+    pieces: IntArray = connected_components(links, directed=False)[1]
+    return pieces

@@ -9,6 +9,7 @@ from thor.core.errors import DataError
 from thor.core.warn import warn_once
 from thor.ocean.grid import Grid
 from thor.ocean.operators import curl
+from thor.ocean.topology import joined_pieces
 from thor.ocean.transports import net_outflow, outflows, transport_vector
 
 DRAKE_PASSAGE = (80.0, 250.0)
@@ -74,7 +75,7 @@ def measure_transports(u: Array, v: Array, grid: Grid, *, sea: Mask) -> Transpor
     eastward, northward = (np.where(sea, part, np.nan) for part in transport_vector(u, v, grid))
     gyre = cells & _between(grid.lat, _GYRE_LAT) & _between(grid.lon % 360, _GYRE_LON)
     return TransportNumbers(
-        drake_passage_transport_of(u, v, grid),
+        drake_passage_transport_of(u, v, grid) if drake_passage_is_open(grid, sea=sea) else np.nan,
         float(np.nansum((curl(eastward, northward, grid) * grid.area)[gyre])) if gyre.any() else np.nan,
         float(np.sqrt(np.mean(np.square(net[cells]))) / gross) if gross > 0 else np.nan,
         float(np.sqrt(np.nanmean(np.square(net[cells] / grid.area[cells])))),
@@ -89,12 +90,26 @@ def drake_passage_transport_of(u: Array, v: Array, grid: Grid) -> float:
     float
         [Sv]; NaN where no face at sea lies there.
     """
-    east_of = (grid.lon - _PASSAGE_LON + 180) % 360 - 180
-    near = _between(grid.lat, _PASSAGE_LAT) & (np.abs(east_of) < _REACH) & ~grid.duplicate
+    near, east_of = _near_passage(grid)
     west, east = near & (east_of < 0), (near & (east_of >= 0)).astype(float)
     through = [flow[west & (grid.neighbour(east, step) == 1)] for step, flow in outflows(u, v, grid).items()]
     total = np.concatenate(through)
     return float(total.sum()) * 1e-6 if (total != 0).any() else np.nan
+
+
+def drake_passage_is_open(grid: Grid, *, sea: Mask) -> bool:
+    """Return whether cells at sea lead through Drake Passage; not in some past climates and idealized oceans."""
+    near, east_of = _near_passage(grid)
+    near &= sea
+    here, there = [], []
+    for step in ((0, 1), (1, 0)):
+        cell = grid.topology.locate(step).cell.ravel()
+        beside = np.flatnonzero(near.ravel() & (cell >= 0) & near.ravel()[cell])
+        here.append(beside)
+        there.append(cell[beside])
+    piece = joined_pieces(np.hstack(here), np.hstack(there), near.size).reshape(near.shape)
+    west, east = near & (east_of < -_REACH / 2), near & (east_of > _REACH / 2)
+    return bool(np.isin(piece[west], piece[east]).any())
 
 
 def check_transports(
@@ -116,7 +131,7 @@ def check_transports(
     ------
     DataError
         When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, or more than
-        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through Drake Passage, less than `STILL` or more than
+        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through an open Drake Passage, less than `STILL` or more than
         `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
     """
     numbers = measure_transports(u, v, grid, sea=sea)
@@ -158,6 +173,12 @@ def check_transports(
         strength = "weak" if drake < low else "strong"
         warn_once(where.split("/")[0], f"the flow through Drake Passage is {strength} (drake_passage_sv); {expected}")
     return numbers
+
+
+def _near_passage(grid: Grid) -> tuple[Mask, Array]:
+    """Return which cells lie around Drake Passage, and how far east of it [degrees]."""
+    east_of = (grid.lon - _PASSAGE_LON + 180) % 360 - 180
+    return _between(grid.lat, _PASSAGE_LAT) & (np.abs(east_of) < _REACH) & ~grid.duplicate, east_of
 
 
 def _between(values: Array, limits: tuple[float, float]) -> Mask:

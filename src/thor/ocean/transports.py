@@ -25,6 +25,7 @@ from thor.ocean.circulation import circulation_over_area, edge_from
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.grid import NEIGHBOURS, Grid
 from thor.ocean.stress_points import Offset, senses, stored_at
+from thor.ocean.topology import joined_pieces
 
 Field = TypeVar("Field", Array, xr.DataArray)
 
@@ -272,11 +273,7 @@ def _stored_on_corners(values: Array, grid: Grid, closed: dict[Offset, Mask], of
 
 def _constant_along(here: IntArray, there: IntArray, values: Array) -> Array:
     """Return values with missing ones replaced by the mean over all points with which links here-there join them."""
-    from scipy.sparse import coo_array  # here, because every start of a run would import it
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(here.size, dtype=np.int8), (here, there)), shape=(values.size, values.size))
-    piece = connected_components(links, directed=False)[1]
+    piece = joined_pieces(here, there, values.size)
     known = np.isfinite(values)
     count, total = (np.bincount(piece, weights=part) for part in (known, np.where(known, values, 0.0)))
     mean = np.divide(total, count, out=np.full(count.size, np.nan), where=count > 0)
