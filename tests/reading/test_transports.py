@@ -1,5 +1,6 @@
 """Transports of climate models: through the whole reading path against the truth, bounded memory, and odd archives."""
 
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import xarray as xr
 from tests.ocean.idealized.conftest import ARCHIVE, SEED
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, GridError, IncompleteWindowError
-from thor.core.variables import DIAGNOSED_TERMS
+from thor.core.variables import DIAGNOSED_TERMS, TRANSPORTS
 from thor.core.warn import warn_once
 from thor.ocean.diagnosed_terms import column_transports, diagnosed_terms
 from thor.ocean.grid import with_bounds
@@ -126,8 +127,8 @@ def test_a_run_without_transports_goes_on_without(one):
     assert {part.plan.run.experiment_id for part in plan_transports(plans, missing="error")} == {"piControl"}
 
 
-def streamfunction(root, sign=1.0, constant=0.0):
-    """Replace umo and vmo of a run by the streamfunction on corners that has these depth sums."""
+def streamfunction(root, sign=1.0, constant=0.0, *, beside=False):
+    """Replace umo and vmo of a run by the streamfunction on corners that has these depth sums, or put it beside."""
     model = ARCHIVE.models[1]
     run = next(r for r in runs_of(ARCHIVE, model, seed=SEED) if r.experiment_id == "abrupt-4xCO2")
     solved = run.solved_model()
@@ -145,7 +146,7 @@ def streamfunction(root, sign=1.0, constant=0.0):
     path = Path(str(paths[0]).replace("umo", "msftbarot"))
     path.parent.mkdir(parents=True)
     out.to_netcdf(path)
-    for file in list(root.rglob("[uv]mo_*abrupt*.nc")):
+    for file in list(root.rglob("[uv]mo_*abrupt*.nc")) if not beside else ():
         file.unlink()
 
 
@@ -291,6 +292,41 @@ def test_wrong_transports_are_named(one, fault):
     # what is wrong with them never costs the run
     plans = plans_of(one, missing="skip")
     assert len(plans) == 2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_streamfunction_replaces_transports_that_cannot_be_used(one, caplog, fault):
+    name, edit, _, message = FAULTS[fault]
+    key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
+    expected = read(one)[key]
+    streamfunction(one, beside=True)
+    assert read(one)[key].attrs["source"] == "umo, vmo"
+
+    def edited(dataset):
+        out = edit(dataset)
+        out[name].attrs = dataset[name].attrs
+        return out
+
+    change(one, name, edited)
+    (part,) = (part for part in plan_transports(plans_of(one, missing="skip"), missing="skip") if part.key == key)
+    found = transport_climatology(part, SETTINGS, NoCheckpoint())
+    assert found.attrs["source"] == "msftbarot" and "umo" not in found
+    assert rms(found["umo_column"] - expected["umo_column"]) < 0.002 * rms(expected["umo_column"])
+    assert re.search(message, caplog.text)
+    assert (
+        re.search(message, found.attrs["left_aside"]) if TRANSPORTS in part.sources else "left_aside" not in found.attrs
+    )
+
+
+def test_a_streamfunction_that_is_not_needed_costs_nothing(one, caplog):
+    streamfunction(one, beside=True)
+    change(one, "msftbarot", lambda dataset: dataset.isel(time=slice(1, None)))
+    assert {window.attrs["source"] for window in read(one).values()} == {"umo, vmo"}
+    (path,) = one.rglob("msftbarot_*.nc")
+    path.write_bytes(b"<html>")
+    plans = plans_of(one, missing="skip")
+    assert {part.sources for part in plan_transports(plans, missing="error")} == {(TRANSPORTS,)}
+    assert "msftbarot is left out: " in caplog.text and "its transports are left out" not in caplog.text
 
 
 def test_files_with_positions_of_t_points_are_taken_on_the_declared_side(one):

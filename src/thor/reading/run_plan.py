@@ -50,7 +50,7 @@ class RunPlan:
         The parent's window with which each of this run's is compared, as far as the parent has it.
     quirks : Quirks
     transports : dict of str to Series
-        `umo` and `vmo`, or `msftbarot` where they lack; empty for a run without.
+        `umo` and `vmo`, and `msftbarot`, as far as the run has them; empty for a run without.
     tracers : dict of str to Series
         `thetao` and `so` beside `umo` and `vmo`, for density classes; empty for a run without; windows may lack them.
     regime_fields : dict of str to Series
@@ -120,26 +120,32 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
     optional: dict[str, Any] = {}
     fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
-    for what, find in ({"transports": _transports, "tracers": _tracers} | fields).items():
+    others = {"transports": _transports, "msftbarot": _streamfunction, "tracers": _tracers}
+    for what, find in (others | fields).items():
         try:
             optional[what] = find(archive, run, group)
         except DataError as error:
             if missing == "error":
                 raise
-            warnings.append(f"{f'{what} is' if what in fields else f'its {what} are'} left out: {error}")
+            subject = f"its {what} are" if what in ("transports", "tracers") else f"{what} is"
+            warnings.append(f"{subject} left out: {error}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
+    optional["transports"] = optional.get("transports", {}) | optional.pop("msftbarot", {})
     regime_fields = {name: series for what in fields for name, series in optional.pop(what, {}).items()}
     about = (run, label_of(group), group["zos"].version, series, fixed, (first, last), parent, quirks)
     return RunPlan(*about, warnings=tuple(warnings), regime_fields=regime_fields, **optional)
 
 
 def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
-    """Return the mass transports on the grid of sea level, or the streamfunction where they lack."""
-    for names in (TRANSPORTS, ("msftbarot",)):
-        if all(archive.stored(run, name) for name in names):
-            return _on_grid(archive, run, group, names)
-    return {}
+    """Return the mass transports on the grid of sea level, where the run has both."""
+    there = all(archive.stored(run, name) for name in TRANSPORTS)
+    return _on_grid(archive, run, group, TRANSPORTS) if there else {}
+
+
+def _streamfunction(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+    """Return the streamfunction on the grid of sea level, for windows in which the transports cannot be used."""
+    return _on_grid(archive, run, group, ("msftbarot",)) if archive.stored(run, "msftbarot") else {}
 
 
 def _tracers(archive: Archive, run: Run, group: Group) -> dict[str, Series]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from thor.core.arrays import Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
-from thor.core.errors import DataError, IncompleteWindowError
+from thor.core.errors import DataError, DiskError, IncompleteWindowError
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import TRANSPORTS, variable
 from thor.ocean.stress_points import Offset
-from thor.ocean.transport_checks import check_transports
+from thor.ocean.transport_checks import TransportNumbers, check_transports
 from thor.ocean.transports import faces_from_streamfunction, to_next_faces
 from thor.reading.files import content_mark, naming
 from thor.reading.means import window_means
@@ -34,12 +34,25 @@ FACES = "the face towards the next column (umo) and towards the next row (vmo) o
 """Faces and senses of the transports in the datasets, whatever those in the files."""
 
 
+SOURCES = (TRANSPORTS, ("msftbarot",))
+"""Variables that give transports; the first that can be used do."""
+
+
 @dataclass(frozen=True, eq=False)
 class TransportPlan:
-    """The transports of one run in one window."""
+    """The transports of one run in one window.
+
+    Attributes
+    ----------
+    plan : RunPlan
+    window : Window
+    sources : tuple of tuple of str
+        Those of `SOURCES` that have every month of the window.
+    """
 
     plan: RunPlan
     window: Window
+    sources: tuple[tuple[str, ...], ...]
 
     @property
     def key(self) -> str:
@@ -51,7 +64,7 @@ class TransportPlan:
         """All that the dataset depends on, settings aside."""
         return {
             "key": self.key,
-            "series": {name: series.identity for name, series in self.plan.transports.items()},
+            "series": {name: self.plan.transports[name].identity for names in self.sources for name in names},
             "positions": self.plan.series["zos"].files[0].identity,
             "deptho": [[path.name, content_mark(path)] for path in self.plan.fixed["deptho"]],
             "quirks": self.plan.quirks,
@@ -69,8 +82,19 @@ def plan_transports(plans: Plans, *, missing: Missing) -> Iterator[TransportPlan
     """
     for plan in plans:
         for window in plan.windows if plan.transports else ():
-            if is_complete(plan.transports, window, missing, without="transports"):
-                yield TransportPlan(plan, window)
+            if sources := _complete_sources(plan, window, missing):
+                yield TransportPlan(plan, window, sources)
+
+
+def _complete_sources(plan: RunPlan, window: Window, missing: Missing) -> tuple[tuple[str, ...], ...]:
+    found: list[tuple[str, ...]] = []
+    for names in SOURCES:
+        parts = {name: plan.transports[name] for name in names if name in plan.transports}
+        # months that lack in what may not be needed are no defect
+        needed = not found or not any(series.missing(window) for series in parts.values())
+        if len(parts) == len(names) and needed and is_complete(parts, window, missing, without=" and ".join(names)):
+            found.append(names)
+    return tuple(found)
 
 
 def is_complete(parts: Mapping[str, Series], window: Window, missing: Missing, *, without: str) -> bool:
@@ -110,11 +134,12 @@ def transport_climatology(
         `umo`, `vmo` [kg s-1], float32, dims (lev, y, x) or (lev, lat, lon), where the model publishes them, with `lev`
         [m, positive down] and `lev_bnds`; `umo_column`, `vmo_column` [kg s-1], their sums over depth, or those that the
         streamfunction gives. Through `FACES`; NaN on closed faces. Coordinates `lat`, `lon` of the T points.
-        Attributes: facets of the run, `window`, `source`, `reference_density`, files, and the numbers of
-        `thor.ocean.transport_checks`.
+        Attributes: facets of the run, `window`, `source`, `reference_density`, files, the numbers of
+        `thor.ocean.transport_checks`, and `left_aside` where the streamfunction replaces `umo` and `vmo`: why.
 
     Raises
     ------
+    As follows for the last of the sources; those before it are left aside with a warning.
     GridError
         When the transports have another number of rows or columns than sea level, or do not lie on faces.
     DataError
@@ -127,15 +152,20 @@ def transport_climatology(
     for a 0.25-degree model (1440 x 1080) with 75 levels 0.93 + 0.47 + 0.47 GB.
     """
     plan, where = transports.plan, transports.key
-    points = t_points(plan)
-    places, grid, sea = points.places, points.grid, sea_cells(plan, points)
-    with naming(where):
-        if "umo" in plan.transports:
-            fields, sources = _components(transports, points, checkpoint)
-        else:
-            fields, sources = _from_streamfunction(transports, points, sea, checkpoint)
-    u, v = (fields[f"{name}_column"][1].astype(float) / settings.reference_density for name in TRANSPORTS)
-    numbers = check_transports(u, v, grid, sea=sea, where=where, strict=settings.strict)
+    points, left_aside = t_points(plan), ""
+    sea = sea_cells(plan, points)
+    for names in transports.sources:
+        try:
+            fields, numbers, made_from = _checked(transports, names, points, sea, settings, checkpoint)
+            break
+        except DiskError:
+            raise
+        except DataError as error:
+            if names == transports.sources[-1]:
+                raise
+            left_aside = str(error)
+            log.warning("%s: %s are left aside for msftbarot: %s", where, " and ".join(names), left_aside)
+    places = points.places
     out = places.drop_vars([name for name in places.variables if str(name).endswith("_bnds")])
     for name, (dims, values) in fields.items():
         attrs = variable(name).attrs if name != "lev_bnds" else {}
@@ -147,12 +177,32 @@ def transport_climatology(
     return out.assign_attrs(
         plan.run.facets
         | measured
-        | sources
+        | made_from
+        | ({"left_aside": left_aside} if left_aside else {})
         | {"window": str(transports.window), "faces": FACES, "reference_density": settings.reference_density}
     )
 
 
 FaceFields = dict[str, tuple[tuple[str, ...], NDArray[np.floating]]]
+
+
+def _checked(
+    transports: TransportPlan,
+    names: tuple[str, ...],
+    points: TPoints,
+    sea: Mask,
+    settings: ClimatologySettings,
+    checkpoint: Checkpoint,
+) -> tuple[FaceFields, TransportNumbers, dict[str, str]]:
+    """Return the fields that these variables give, the numbers of their checks, and what they are made from."""
+    where = transports.key
+    with naming(where):
+        if names == TRANSPORTS:
+            fields, about = _components(transports, points, checkpoint)
+        else:
+            fields, about = _from_streamfunction(transports, points, sea, checkpoint)
+    u, v = (fields[f"{name}_column"][1].astype(float) / settings.reference_density for name in TRANSPORTS)
+    return fields, check_transports(u, v, points.grid, sea=sea, where=where, strict=settings.strict), about
 
 
 def _components(

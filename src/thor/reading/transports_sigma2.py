@@ -36,7 +36,8 @@ def with_tracers(parts: Iterable[TransportPlan], *, missing: Missing) -> Iterato
         Under ``error``: when a month is missing; otherwise that window has no density classes, with a warning.
     """
     for part in parts:
-        if part.plan.tracers and is_complete(part.plan.tracers, part.window, missing, without="density classes"):
+        tracers = part.plan.tracers if TRANSPORTS in part.sources else {}
+        if tracers and is_complete(tracers, part.window, missing, without="density classes"):
             yield part
 
 
@@ -111,7 +112,7 @@ def transports_sigma2(transports: TransportPlan, settings: ClimatologySettings, 
 
 
 def _series(transports: TransportPlan) -> dict[str, Series]:
-    return transports.plan.transports | transports.plan.tracers
+    return {name: transports.plan.transports[name] for name in TRANSPORTS} | transports.plan.tracers
 
 
 def _identity(transports: TransportPlan) -> dict[str, Any]:
