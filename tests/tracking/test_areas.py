@@ -67,9 +67,13 @@ def test_runs_that_number_their_years_differently_begin_in_one_year():
     ]
     table = pd.DataFrame(rows, columns=["source_id", "experiment_id", "window_start"])
     table = table.assign(variant_label="r1i1p1f1", window_end=table["window_start"] + 19)
-    out = with_common_start(table, {"abrupt-4xCO2", "piControl"})
+    starts = {f"{model}/abrupt-4xCO2/r1i1p1f1": first for model, first in (("A", 1850), ("B", 1), ("C", 1870))}
+    out = with_common_start(table, starts)
     assert [*out["window_start"]] == [1870, 1890] * 3 + [1850, 1870, 1, 21, 1870, 1890]
     assert (out["window_end"] - out["window_start"] == 19).all()
+    # the first window of C is there only from the year 21 on
+    out = with_common_start(table, starts | {"C/abrupt-4xCO2/r1i1p1f1": 1850})
+    assert [*out["window_start"]] == [1850, 1870] * 2 + [1870, 1890] + [1850, 1870, 1, 21, 1870, 1890]
 
 
 def test_one_row_for_each_window_predictor_basin_and_regime(areas, made, scenario):

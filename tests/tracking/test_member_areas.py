@@ -48,12 +48,13 @@ def test_windows_of_the_same_years_since_the_start_are_one_however_models_number
     table.loc[b, "window"] = ["0001-0020", "0021-0040"]
     of_members = member_areas(table, level=0.9)
     assert set(model_areas(of_members, AgreementSettings())["n_models"]) == {1}
-    out = model_areas(of_members, AgreementSettings(), from_start={"ssp585"})
+    starts = {"A/ssp585/r1i1p1f1": 2081, "B/ssp585/r1i1p1f1": 1}
+    out = model_areas(of_members, AgreementSettings(), starts=starts)
     assert [*out["window"]] == ["years 1-20", "years 21-40"]
     assert [*out["n_models"]] == [2, 2] and [*out["expected_area_m2"]] == [15.0, 15.0]
     # labels that all models share stay
     same = member_areas(areas({"A": [10.0], "B": [20.0]}), level=0.9)
-    assert [*model_areas(same, AgreementSettings(), from_start={"ssp585"})["window"]] == ["2081-2100"]
+    assert [*model_areas(same, AgreementSettings(), starts=dict.fromkeys(starts, 2081))["window"]] == ["2081-2100"]
 
 
 def test_members_that_start_in_different_years_are_averaged_in_the_same_years_since_their_start():
@@ -67,14 +68,37 @@ def test_members_that_start_in_different_years_are_averaged_in_the_same_years_si
     table["window"] = [f"{start:04d}-{start + 19:04d}" for start in table["window_start"]]
     shifted = member_areas(table, level=0.9)
     assert shifted.set_index(["source_id", "window"])["n_members"]["A"].to_dict()["1870-1889"] == 2
-    found = member_areas(table, level=0.9, from_start={"ssp585"}).set_index(["source_id", "window"])
+    starts = {f"{model}/ssp585/r1i1p1f1": first for model, first in (("A", 1850), ("B", 1), ("C", 1850))}
+    starts["A/ssp585/r2i1p1f1"] = 1870
+    found = member_areas(table, level=0.9, starts=starts).set_index(["source_id", "window"])
     assert [*found.loc["A"].index] == ["years 1-20", "years 21-40"]
     assert [*found.loc["A", "window_start"]] == [1, 21] and [*found.loc["A", "window_end"]] == [20, 40]
     assert [*found.loc["A", "n_members"]] == [2, 2] and [*found.loc["A", "expected_area_m2"]] == [20.0, 21.0]
     assert [*found.loc["C"].index] == ["1850-1869", "1870-1889"]
-    out = model_areas(found.reset_index(), AgreementSettings(), from_start={"ssp585"})
+    out = model_areas(found.reset_index(), AgreementSettings(), starts=starts)
     assert [*out["window"]] == ["years 1-20", "years 21-40"]
     assert [*out["n_models"]] == [3, 3] and out["expected_area_m2"].tolist() == pytest.approx([100 / 3, 103 / 3])
+
+
+def test_windows_of_a_member_without_its_first_files_are_those_of_its_own_years():
+    """The second member lacks its first 20 years; the second model is there from the year 41 on."""
+    table = areas({"A": [10.0, 30.0], "B": [20.0]})
+    table["window"], table["window_start"], table["window_end"] = "1890-1909", 1890, 1909
+    early = table[table["variant_label"] == "r1i1p1f1"].assign(window_start=1850, window_end=1869, window="1850-1869")
+    table = pd.concat([early[early["source_id"] == "A"], table], ignore_index=True)
+    b = table["source_id"] == "B"
+    table.loc[b, ["window_start", "window_end"]] -= 1849
+    table.loc[b, "window"] = "0041-0060"
+    starts = {"A/ssp585/r1i1p1f1": 1850, "A/ssp585/r2i1p1f1": 1850, "B/ssp585/r1i1p1f1": 1}
+    found = member_areas(table, level=0.9, starts=starts)
+    assert found.set_index(["source_id", "window"])["n_members"].to_dict() == {
+        ("A", "1850-1869"): 1,
+        ("A", "1890-1909"): 2,
+        ("B", "0041-0060"): 1,
+    }
+    out = model_areas(found, AgreementSettings(), starts=starts).set_index("window")
+    assert out["n_models"].to_dict() == {"1850-1869": 1, "years 41-60": 2}
+    assert out.loc["years 41-60", "expected_area_m2"] == 20.0
 
 
 def test_members_of_another_forcing_than_most_do_not_count():

@@ -9,10 +9,10 @@ from thor.pipelines.scenario_tracking.nodes import compare_models, track_regimes
 from thor.tracking.settings import AgreementSettings
 from thor.tracking.shared_window import (
     compared_windows,
-    experiments_from_start,
     require_window,
     shared_window,
     shared_windows,
+    starts_of_runs,
 )
 
 HISTORICAL, CONTROL = "A/historical/r1i1p1f1", "A/piControl/r1i1p1f1"
@@ -96,6 +96,16 @@ def test_years_count_from_the_start_where_models_number_them_differently():
     assert window_of("historical", part, parent=CONTROL) == ("1990-2009", dict.fromkeys("ABC", "1990-2009"))
 
 
+def test_years_count_from_the_start_also_where_the_first_files_are_missing():
+    late = make_run("abrupt-4xCO2", [1890, 1910], parent=CONTROL).assign_attrs(first_year=1850)
+    assert compared_windows(late, "last") == {(41, 60): "1890-1909", (61, 80): "1910-1929"}
+    # a year after the first window cannot be that of the start
+    assert compared_windows(late.assign_attrs(first_year=1900), "last") == {(1, 20): "1890-1909", (21, 40): "1910-1929"}
+    assert compared_windows(make_run("ssp585", [2041]).assign_attrs(first_year=2015), "last") == {
+        (2041, 2060): "2041-2060"
+    }
+
+
 def test_a_level_of_warming_has_its_name_and_a_label_is_looked_for_as_it_is():
     levels = {"A": [2031], "B": [2045]}
     expected = "2.0 K", {"A": "2031-2050", "B": "2045-2064"}
@@ -125,8 +135,8 @@ def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_h
         f"A/{name}/r1": lambda name=name, parent=parent: make_run(name, [1], parent=parent)
         for name, parent in parents.items()
     }
-    assert experiments_from_start(runs) == {"piControl", "abrupt-4xCO2"}
+    assert starts_of_runs(runs) == {"A/piControl/r1": 1, "A/abrupt-4xCO2/r1": 1}
     # of files nothing but coordinates and attributes is read
     files = Files(dict.fromkeys(runs))
     files.headers = runs
-    assert experiments_from_start(files) == {"piControl", "abrupt-4xCO2"}
+    assert starts_of_runs(files) == {"A/piControl/r1": 1, "A/abrupt-4xCO2/r1": 1}

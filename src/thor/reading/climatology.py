@@ -247,6 +247,8 @@ def _describe_run(ocean: xr.Dataset, plan: RunPlan, settings: ClimatologySetting
     }
     if plan.warming_level is not None:
         facets["warming_level"] = plan.warming_level
+    if plan.begins is not None:
+        facets["first_year"] = plan.begins
     if plan.parent:
         facets["parent"] = plan.parent.run.key
         facets["baseline"] = plan.parent.baseline_kind

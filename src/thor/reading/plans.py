@@ -8,6 +8,7 @@ from thor.core.errors import ConfigError, DataError, IncompleteWindowError
 from thor.core.progress import progress_bar
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, with_parents
+from thor.reading.beginnings import begins_with_others, with_beginnings
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.run_plan import Missing, RunPlan, plan_run
 from thor.reading.runs import Run, Wanted, is_control
@@ -189,11 +190,15 @@ def with_windows(
     IncompleteWindowError
         Under ``error``.
     """
+    plans = with_beginnings(plans)
     continued = {plan.parent.run for plan in plans.values() if plan.parent and not plan.parent.is_control}
     out = {}
     for run, plan in plans.items():
         windows = settings.of_run(
-            *plan.years, constant_forcing=is_control(run.experiment_id), is_continued=run in continued
+            *plan.years,
+            constant_forcing=is_control(run.experiment_id),
+            is_continued=run in continued,
+            begins=begins_with_others(plan, plans),
         )
         out[run] = _with_own_windows(plans, run, windows, missing)
         for level, window in levels.get(run, {}).items():

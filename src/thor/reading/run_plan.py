@@ -9,7 +9,7 @@ from typing import Any, Literal
 from thor.core.errors import DataError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS
 from thor.reading.archive import Archive
-from thor.reading.baselines import Parent, branch_year_of_child, parent_of
+from thor.reading.baselines import Parent, parent_of
 from thor.reading.files import content_mark
 from thor.reading.grids import Group, grid_groups, label_of
 from thor.reading.quirks import Quirks
@@ -55,6 +55,8 @@ class RunPlan:
         `thetao` and `so` beside `umo` and `vmo`, for density classes; empty for a run without; windows may lack them.
     regime_fields : dict of str to Series
         Those of `REGIME_FIELDS` that the run has on this grid; windows may lack them.
+    begins : int or None
+        Year in which the run begins, also where its first files are missing; None where that is unknown.
     warnings : tuple of str
         Defects that do not keep the run from being read.
     """
@@ -73,6 +75,7 @@ class RunPlan:
     transports: dict[str, Series] = field(default_factory=dict)
     tracers: dict[str, Series] = field(default_factory=dict)
     regime_fields: dict[str, Series] = field(default_factory=dict)
+    begins: int | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -85,6 +88,7 @@ class RunPlan:
             "windows": [str(window) for window in self.windows],
             "baselines": {str(window): str(other) for window, other in self.baselines.items()},
             "parent": self.parent,
+            "begins": self.begins,
             "quirks": self.quirks,
         }
 
@@ -107,9 +111,6 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     last = min(part.whole_years[1] for part in series.values())
     try:
         parent = parent_of(run, series["zos"], branch_year=quirks.branch_years.get(run.experiment_id))
-        if parent and parent.is_control and branch_year_of_child(series["zos"]) is None:
-            first_year = series["zos"].months[0] // 12
-            warnings.append(f"no date in branch_time_in_child: taken to branch off in {first_year}, its first year")
     except DataError as error:
         if missing == "error":
             raise

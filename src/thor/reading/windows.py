@@ -88,7 +88,13 @@ class WindowSettings(Settings):
         return levels
 
     def of_run(
-        self, first_year: int, last_year: int, *, constant_forcing: bool = False, is_continued: bool = False
+        self,
+        first_year: int,
+        last_year: int,
+        *,
+        constant_forcing: bool = False,
+        is_continued: bool = False,
+        begins: int | None = None,
     ) -> list[Window]:
         """Return the windows of a run with data from the first to the last year.
 
@@ -100,6 +106,9 @@ class WindowSettings(Settings):
             Whether it is a control run, whose windows are always consecutive: its years are not those of the others.
         is_continued : bool
             Whether another run continues it: a given window that ends after this run is one of that other run.
+        begins : int, optional
+            Year before the first from which consecutive windows follow one another, if one of them fits: those of other
+            members, where the first files of this one are missing.
 
         Returns
         -------
@@ -113,6 +122,9 @@ class WindowSettings(Settings):
             return [w for w in touching if w.last_year <= last_year or not is_continued]
         start = first_year if self.first_year is None else self.first_year
         stop = last_year if self.last_year is None else self.last_year
+        if begins is not None and self.first_year is None:
+            later = start + (begins - start) % self.length_years
+            start = later if later + self.length_years - 1 <= stop else start
         starts = range(start, stop - self.length_years + 2, self.length_years)
         return [Window(year, year + self.length_years - 1) for year in starts]
 

@@ -6,7 +6,7 @@ rare regimes. Their spread over networks is that of predictions, not an interval
 makes such intervals from climate models whose true regimes are known.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.core.metrics import metrics
-from thor.tracking.cells import RUN_FACETS, facets_of, run_key
+from thor.reading.inventory import run_keys
+from thor.tracking.cells import facets_of, run_key
 from thor.tracking.truth import TrueCells
 
 
@@ -73,19 +74,18 @@ def first_variants(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["variant_label"] == first]
 
 
-def with_common_start(table: pd.DataFrame, experiments: Collection[str]) -> pd.DataFrame:
-    """Return a table of runs with the years of windows as if all runs of these experiments began in the latest start.
+def with_common_start(table: pd.DataFrame, starts: Mapping[str, int]) -> pd.DataFrame:
+    """Return a table of runs with the years of windows as if all of one experiment began in the latest start.
 
     Parameters
     ----------
     table : pandas.DataFrame
         With facets of the runs, `window_start` and `window_end`.
-    experiments : collection of str
-        As from `thor.tracking.shared_window.experiments_from_start`.
+    starts : mapping of str to int
+        Years in which runs begin, as from `thor.tracking.shared_window.starts_of_runs`; others keep their years.
     """
-    first = table.groupby(list(RUN_FACETS))["window_start"].transform("min")
-    shift = first.groupby(table["experiment_id"]).transform("max") - first
-    shift = shift.where(table["experiment_id"].isin(experiments), 0)
+    first = run_keys(table).map(dict(starts))
+    shift = (first.groupby(table["experiment_id"]).transform("max") - first).fillna(0).astype(int)
     return table.assign(window_start=table["window_start"] + shift, window_end=table["window_end"] + shift)
 
 

@@ -108,7 +108,7 @@ def run_dataset(fields: Mapping[str, Any], run: xr.Dataset, cells: Cells, tools:
         "regime_before": list(tools.classes),
         "n_networks": ("predictor", n_networks, {"units": "1", "long_name": "Networks of each predictor"}),
     } | ({} if tools.term_networks is None else {"term": list(BUDGET_TERMS)})
-    facets = (*RUN_FACETS, "parent", "baseline", "grid_label", "institution_id")
+    facets = (*RUN_FACETS, "parent", "baseline", "first_year", "grid_label", "institution_id")
     settings = tools.settings
     out = xr.Dataset({**fields, "valid": run["valid"].variable, "areacello": run["areacello"].variable}, coords)
     return out.assign_attrs(

@@ -1,6 +1,6 @@
 """Areas of regimes over the members of each model, with intervals, and over models: mean and range."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from thor.core.metrics import metrics
+from thor.reading.inventory import run_keys
 from thor.reading.runs import is_at_level, level_words
 from thor.tracking.cells import RUN_FACETS
 from thor.tracking.families import families_of
@@ -19,7 +20,7 @@ _ROW = ("source_id", "experiment_id", "window", "window_start", "window_end", "p
 _OVER_MODELS = ("experiment_id", "window", "predictor", "basin", "regime")
 
 
-def member_areas(areas: pd.DataFrame, *, level: float, from_start: Collection[str] = ()) -> pd.DataFrame:
+def member_areas(areas: pd.DataFrame, *, level: float, starts: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Return mean areas over the members of each model and experiment, with intervals and spread over members.
 
     Parameters
@@ -29,10 +30,10 @@ def member_areas(areas: pd.DataFrame, *, level: float, from_start: Collection[st
         count.
     level : float
         Of the intervals.
-    from_start : collection of str, optional
-        Experiments whose years count from the first of each run, as from
-        `thor.tracking.shared_window.experiments_from_start`. Where members of a model start in different years, their
-        windows are named `years 131-150`, and first and last year are these.
+    starts : mapping of str to int, optional
+        Years in which runs begin whose years count from there, as from `thor.tracking.shared_window.starts_of_runs`.
+        Where members of a model start in different years, their windows are named `years 131-150`, and first and last
+        year are these.
 
     Returns
     -------
@@ -52,11 +53,11 @@ def member_areas(areas: pd.DataFrame, *, level: float, from_start: Collection[st
     columns = list(metrics("member_areas"))
     if areas.empty:
         return pd.DataFrame(columns=columns)
-    keys = areas["source_id"] + "/" + areas["experiment_id"] + "/" + areas["variant_label"]
+    keys = run_keys(areas)
     areas = areas[keys.isin(of_one_forcing(keys.unique()))]
-    first = _first_year(areas, RUN_FACETS)
-    starts = first.groupby([areas[name] for name in RUN_FACETS[:2]]).transform("nunique")
-    areas = _since_start(areas, first, areas["experiment_id"].isin(from_start) & (starts > 1))
+    first = run_keys(areas).map(dict(starts or {}))
+    different = first.groupby([areas[name] for name in RUN_FACETS[:2]]).transform("nunique")
+    areas = _since_start(areas, first, different > 1)
     groups = _with_level_windows(areas).groupby(list(_ROW), sort=False)
     table = groups.agg(n_members=("expected_area_m2", "count"), n_members_change=("change_m2", "count"))
     for name, low, high, spread in (
@@ -71,7 +72,7 @@ def member_areas(areas: pd.DataFrame, *, level: float, from_start: Collection[st
 
 
 def model_areas(
-    of_members: pd.DataFrame, settings: AgreementSettings, *, from_start: Collection[str] = ()
+    of_members: pd.DataFrame, settings: AgreementSettings, *, starts: Mapping[str, int] | None = None
 ) -> pd.DataFrame:
     """Return areas and their changes over climate models: mean, smallest and largest.
 
@@ -81,7 +82,7 @@ def model_areas(
         As from `member_areas`, which has those of each model.
     settings : AgreementSettings
         `model_weights` and `families`.
-    from_start : collection of str, optional
+    starts : mapping of str to int, optional
         As for `member_areas`. Where models number the years differently, their windows are named `years 131-150`.
 
     Returns
@@ -98,10 +99,10 @@ def model_areas(
     voter = {name: name for name in of_members["source_id"].unique()}
     if settings.model_weights == "family":
         voter = families_of(list(voter), settings.families)
-    first = _first_year(of_members, RUN_FACETS[:2])
+    first = _starts_of_models(of_members, starts or {})
     years = of_members["window_start"] - first, of_members["window_end"] - first
     labels = of_members.groupby([of_members["experiment_id"], *years])["window"].transform("nunique")
-    of_members = _since_start(of_members, first, of_members["experiment_id"].isin(from_start) & (labels > 1))
+    of_members = _since_start(of_members, first, first.notna() & (labels > 1))
     groups = of_members.groupby(list(_OVER_MODELS), sort=False)
     table = groups["source_id"].agg(models=" ".join)
     for name, kind in (("expected_area_m2", ""), ("change_m2", "_change")):
@@ -127,13 +128,16 @@ def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([areas[~at_level], rows])
 
 
-def _first_year(table: pd.DataFrame, of: Sequence[str]) -> "pd.Series[int]":
-    return table.groupby(list(of))["window_start"].transform("min")
+def _starts_of_models(table: pd.DataFrame, starts: Mapping[str, int]) -> "pd.Series[float]":
+    """Return the year in which the members of each row begin: 1 where their windows are named so; NaN if unknown."""
+    of_models = {key.rpartition("/")[0]: starts[key] for key in of_one_forcing(list(starts))}
+    first = (table["source_id"] + "/" + table["experiment_id"]).map(of_models)
+    return first.mask(first.notna() & table["window"].str.startswith("years "), 1)
 
 
-def _since_start(table: pd.DataFrame, first: "pd.Series[int]", where: "pd.Series[bool]") -> pd.DataFrame:
+def _since_start(table: pd.DataFrame, first: "pd.Series[float]", where: "pd.Series[bool]") -> pd.DataFrame:
     """Return the table with windows in some rows named by their years since the first, and these years."""
-    before = (first - 1).where(where, 0)
+    before = (first - 1).where(where, 0).astype(int)
     start, end = table["window_start"] - before, table["window_end"] - before
     names = [years_from_start(*years) for years in zip(start, end, strict=True)]
     return table.assign(window=table["window"].where(~where, names), window_start=start, window_end=end)

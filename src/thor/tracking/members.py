@@ -23,7 +23,7 @@ from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
-from thor.tracking.shared_window import counts_from_start, with_years_from_start
+from thor.tracking.shared_window import counts_from_start, start_year, with_years_from_start
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 
@@ -215,7 +215,7 @@ def response_plans(runs: RunDatasets) -> PlannedResults:
         marks, starts, counts = [], set(), set()
         for run in (runs[key]() for key in keys):
             marks.append(run_mark(run))  # that of a run covers its parent
-            starts.add(int(run["window_start"].min()))
+            starts.add(start_year(run))
             counts.add(counts_from_start(run))
         # An experiment has one way to count years, also where a member does not name its parent.
         response = partial(_response, runs, keys, from_start=len(starts) > 1 and any(counts))

@@ -63,7 +63,7 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
     Returns
     -------
     dict of (int, int) to str
-        By years that are alike in all models. They count from the first of the run in an experiment that does not
+        By years that are alike in all models. They count from the start of the run in an experiment that does not
         continue historical, such as abrupt-4xCO2: models number its years differently. The window at a level of
         warming and that with the label wanted have the years (0, 0).
     """
@@ -78,7 +78,7 @@ def compared_windows(run: xr.Dataset, wanted: str) -> dict[WindowYears, str]:
 
 
 def counts_from_start(run: xr.Dataset) -> bool:
-    """Return whether years of a run count from its first: in control runs and others that do not continue historical.
+    """Return whether years of a run count from its start: in control runs and others that do not continue historical.
 
     Not in the window at a level of warming, which models and members reach in different years.
     """
@@ -90,19 +90,26 @@ def counts_from_start(run: xr.Dataset) -> bool:
 def window_years(run: xr.Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return first and last year of the windows of a run, from its start where `counts_from_start` says so."""
     starts, ends = run["window_start"].values, run["window_end"].values
-    before = int(starts.min()) - 1 if counts_from_start(run) else 0
+    before = start_year(run) - 1 if counts_from_start(run) else 0
     return starts - before, ends - before
 
 
-def experiments_from_start(runs: RunDatasets) -> set[str]:
-    """Return the experiments of runs whose years count from their first."""
-    found = (load() for load in run_headers(runs).values())
-    return {str(run.attrs["experiment_id"]) for run in found if counts_from_start(run)}
+def start_year(run: xr.Dataset) -> int:
+    """Return the year in which a run begins: attribute `first_year`, or else the first of its windows."""
+    first = int(run["window_start"].min())
+    return min(first, int(run.attrs.get("first_year", first)))
+
+
+def starts_of_runs(runs: RunDatasets) -> dict[str, int]:
+    """Return the year in which each run begins, of the experiments of runs whose years count from their start."""
+    found = {key: load() for key, load in run_headers(runs).items()}
+    experiments = {key.split("/")[1] for key, run in found.items() if counts_from_start(run)}
+    return {key: start_year(run) for key, run in found.items() if key.split("/")[1] in experiments}
 
 
 def with_years_from_start(run: xr.Dataset) -> xr.Dataset:
-    """Return a run with windows named by, and years of windows and emergence counted from, its first year."""
-    before = int(run["window_start"].min()) - 1
+    """Return a run with windows named by, and years of windows and emergence counted from, its start."""
+    before = start_year(run) - 1
     counted = {name: run[name].copy(data=run[name].data - before) for name in (*_YEARS, "forced_emergence")}
     names = [years_from_start(*years) for years in zip(*(counted[name].values for name in _YEARS), strict=True)]
     return run.assign(counted).assign_coords(window=names)

@@ -12,7 +12,7 @@ from thor.tracking import RunDatasets
 from thor.tracking.areas import with_common_start
 from thor.tracking.detection import detection_notes
 from thor.tracking.reasons import transitions_to_draw
-from thor.tracking.shared_window import LAST, compared_windows, experiments_from_start, run_headers
+from thor.tracking.shared_window import LAST, compared_windows, run_headers, starts_of_runs
 from thor.tracking.shown_run import shown_key, shown_run
 
 
@@ -54,7 +54,7 @@ def draw_areas(
     regime_areas: pd.DataFrame, scenario_regimes: RunDatasets, parameters: ScenarioTracking
 ) -> dict[str, Any]:
     """Draw the areas of regimes through time, and their changes from the baseline."""
-    areas = with_common_start(regime_areas, experiments_from_start(scenario_regimes))
+    areas = with_common_start(regime_areas, starts_of_runs(scenario_regimes))
     figures = {"scenario_tracking_areas": False, "scenario_tracking_area_changes": True}
     predictor = parameters.predictors[0]
     return {name: area_curves(areas, predictor=predictor, change=change) for name, change in figures.items()}

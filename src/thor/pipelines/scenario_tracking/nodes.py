@@ -12,7 +12,7 @@ from thor.core.compute import Compute
 from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predictors, tracking_tools
 from thor.tracking import RunDatasets
 from thor.tracking.families import require_families
-from thor.tracking.shared_window import experiments_from_start, require_window
+from thor.tracking.shared_window import require_window, starts_of_runs
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +80,13 @@ def measure_areas(
 
     both = [scenario_regimes, input_set_regimes]
     areas = regime_areas(chain(*map(_each, both)))
-    from_start = experiments_from_start(scenario_regimes)
-    of_members = member_areas(areas, level=parameters.change.interval_level, from_start=from_start)
+    starts = starts_of_runs(scenario_regimes)
+    of_members = member_areas(areas, level=parameters.change.interval_level, starts=starts)
     return {
         "regime_areas": areas,
         "regime_transitions": regime_transitions(chain(*map(_each, both))),
         "member_areas": of_members,
-        "model_areas": model_areas(of_members, parameters.agreement, from_start=from_start),
+        "model_areas": model_areas(of_members, parameters.agreement, starts=starts),
     }
 
 

@@ -1,0 +1,65 @@
+"""The year in which a run begins, also where its first files are missing: parallel segments and years count from it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from thor.reading.baselines import branch_year_of_child
+from thor.reading.run_plan import RunPlan
+from thor.reading.runs import Run
+
+LONGEST_GAP = 150
+"""Years between branch and first file beyond which the date of the branch is wrong: what branches off a control run has
+some 150 to 165 years."""
+
+
+def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
+    """Return plans in which each run that branches off a control run has the year in which it begins.
+
+    It is the year of the branch where the files state it, else the first year of the files, of another member of the
+    experiment if that begins earlier and their time axis does not begin with them. Where the run has no files from
+    then on, or the year is not that which the files state, there is a warning.
+    """
+    return {run: _with_beginning(plan, plans) for run, plan in plans.items()}
+
+
+def begins_with_others(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> int | None:
+    """Return the year in which a run begins if another member has files from then on: its windows are theirs too."""
+    whole = {other.years[0] for other in _other_members(plan, plans)}
+    return plan.begins if plan.begins in whole else None
+
+
+def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
+    parent, zos = plan.parent, plan.series["zos"]
+    if parent is None or not parent.is_control or parent.branch_year is None:
+        return plan
+    first, branch = _first_year(plan), branch_year_of_child(zos)
+    if branch is not None and first - branch <= LONGEST_GAP:
+        later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
+        gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
+        return replace(plan, begins=branch, warnings=(*plan.warnings, gap)) if later else replace(plan, begins=first)
+    stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
+    others = {_first_year(other): other.run.key for other in _other_members(plan, plans)}
+    origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
+    if others and min(others) < first and origin != f"{first:04d}":
+        begins, whose = min(others), f"that of {others[min(others)]}"
+        parent = replace(parent, shift_years=parent.branch_year - begins)
+    else:
+        begins, whose = first, "its first year"
+        if branch is not None:
+            parent = replace(parent, shift_years=parent.branch_year - begins)
+    warning = f"{stated}: taken to branch off in {begins}, {whose}"
+    return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, warning))
+
+
+def _other_members(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> list[RunPlan]:
+    run = plan.run
+    return [
+        other
+        for key, other in plans.items()
+        if key != run and (key.source_id, key.experiment_id) == (run.source_id, run.experiment_id)
+    ]
+
+
+def _first_year(plan: RunPlan) -> int:
+    """Return the first whole year of any variable of a run."""
+    return min(part.whole_years[0] for part in plan.series.values())

@@ -1,0 +1,86 @@
+"""The year in which a run begins: of its branch, of other members, or of its files."""
+
+import pytest
+import xarray as xr
+
+from tests.made_archive import write_run
+from tests.reading.test_baselines import BRANCH, branch_time
+from thor.reading.archive import Archive
+from thor.reading.plans import plan_runs
+
+DATED = BRANCH | {"branch_time_in_parent": branch_time(4)}
+UNDATED = DATED | {"branch_time_in_child": "N/A"}
+
+
+@pytest.fixture
+def plans(tmp_path, windows):
+    """Return the plans of the members of an experiment, by number; they branch off in year 4 of the control."""
+
+    def make(members):
+        write_run(tmp_path, experiment_id="piControl", first=1, last=12)
+        for number, (first, attrs) in members.items():
+            facets = {"experiment_id": "1pctCO2", "variant_label": f"r{number}i1p1f1"}
+            write_run(tmp_path, **facets, first=first, last=1855, attrs=attrs, fixed=False)
+        archive = Archive(tmp_path)
+        runs = archive.runs(source_ids="all", experiment_ids=["1pctCO2"], variant_labels="all")
+        found = plan_runs(archive, runs, windows, missing="error")
+        return {int(p.run.variant_label[1]): p for p in found if p.run.experiment_id == "1pctCO2"}
+
+    return make
+
+
+def baselines(plan):
+    return {str(window): str(baseline) for window, baseline in plan.baselines.items()}
+
+
+def test_the_files_of_a_run_begin_at_its_branch(plans):
+    plan = plans({1: (1850, DATED)})[1]
+    assert plan.begins == 1850 and not plan.warnings
+
+
+@pytest.mark.parametrize("attrs", [DATED, UNDATED])
+def test_a_member_without_its_first_files_has_the_years_of_the_others(plans, attrs):
+    found = plans({1: (1850, attrs), 2: (1851, attrs)})
+    assert found[1].begins == found[2].begins == 1850
+    assert baselines(found[2]) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+    words = (
+        "its files begin in 1851, but it branches off in 1850"
+        if attrs is DATED
+        else "in 1850, that of MADE-1/1pctCO2/r1"
+    )
+    assert words in found[2].warnings[-1]
+
+
+def test_alone_a_run_counts_from_the_branch_that_its_files_state(plans):
+    plan = plans({1: (1851, DATED)})[1]
+    assert plan.begins == 1850 and "its years count from the branch" in plan.warnings[0]
+    # no window of another member would be lacking
+    assert baselines(plan) == {"1851-1852": "0005-0006", "1853-1854": "0007-0008"}
+
+
+def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
+    plan = plans({1: (1851, UNDATED)})[1]
+    assert plan.begins == 1851 and baselines(plan)["1851-1852"] == "0004-0005"
+    assert plan.warnings == ("no date in branch_time_in_child: taken to branch off in 1851, its first year",)
+
+
+def test_a_member_whose_time_axis_begins_with_its_files_begins_there(plans, monkeypatch):
+    def since_1852(dataset, path, **options):
+        if "r2i1p1f1" in str(path) and "time" in dataset:
+            units = {"units": "days since 1852-01-01"}
+            dataset = dataset.assign_coords(time=(dataset["time"] - 730).assign_attrs(dataset["time"].attrs | units))
+            dataset["time_bnds"] = dataset["time_bnds"] - 730
+        return stored(dataset, path, **options)
+
+    stored = xr.Dataset.to_netcdf
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", since_1852)
+    found = plans({1: (1850, UNDATED), 2: (1852, UNDATED)})
+    assert (found[1].begins, found[2].begins) == (1850, 1852)
+    assert baselines(found[2])["1852-1853"] == "0004-0005"
+
+
+def test_a_branch_centuries_before_the_files_is_no_date_of_theirs(plans):
+    """As where it is the first day of the calendar."""
+    plan = plans({1: (1850, DATED | {"branch_time_in_child": -1849 * 365.0})})[1]
+    assert plan.begins == 1850 and baselines(plan)["1850-1851"] == "0004-0005"
+    assert plan.warnings == ("branch_time_in_child is in the year 1: taken to branch off in 1850, its first year",)
