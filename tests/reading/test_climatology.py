@@ -1,7 +1,9 @@
 """Climatologies of a run: means, mask, datum, stress, record of their origin."""
 
 import re
+import shutil
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,6 +15,7 @@ from thor.core.contracts import check
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology_marks
+from thor.reading.files import sampled_checksum
 from thor.reading.plans import plan_runs
 
 
@@ -164,3 +167,35 @@ def test_the_fingerprint_changes_with_the_content_of_a_file_of_the_same_size(tmp
         marks += [mark(), mark()]
     assert len(sizes) == 1
     assert marks[0] == marks[1] != marks[2] == marks[3]
+
+
+def test_a_file_edited_in_place_has_another_fingerprint_and_a_copy_the_same(tmp_path, windows):
+    write_run(tmp_path)
+    (path, _) = sorted(tmp_path.rglob("tauuo_*.nc"))
+
+    def mark():
+        archive = Archive(tmp_path)
+        runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+        plans = plan_runs(archive, runs, windows, missing="error")
+        (found,) = climatology_marks(plans, ClimatologySettings(windows=windows)).values()
+        return found
+
+    first, size = mark(), path.stat().st_size
+    shutil.copyfile(path, tmp_path / "copy")
+    (tmp_path / "copy").replace(path)
+    assert mark() == first
+    with netCDF4.Dataset(path, "r+") as file:
+        file["tauuo"][:] = -file["tauuo"][:]
+    assert path.stat().st_size == size and mark() != first
+
+
+def test_a_sample_of_a_file_is_of_its_whole_length(tmp_path):
+    path, seen = tmp_path / "file", set()
+    for change in (None, 10, 3_000_000, 5_999_990):
+        content = np.zeros(6_000_000, dtype=np.uint8)
+        if change is not None:
+            content[change : change + 200_000] = 1
+        path.write_bytes(content.tobytes())
+        seen.add(sampled_checksum(path))
+    path.write_bytes(b"")
+    assert len(seen | {sampled_checksum(path)}) == 5

@@ -11,7 +11,7 @@ import numpy as np
 from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
-from thor.reading.files import unreadable
+from thor.reading.files import sampled_checksum, unreadable
 from thor.reading.time_axis import read_time_axis
 from thor.reading.windows import Window
 
@@ -44,6 +44,8 @@ class SeriesFile:
         [bytes].
     modified : int
         Time of the last change [ns since 1970].
+    sample : str
+        Checksum of parts of its content.
     step_months : int
         Months in a time step: 12 for means over calendar years.
     """
@@ -59,13 +61,14 @@ class SeriesFile:
     attrs: dict[str, Any]
     size: int
     modified: int
+    sample: str
     step_months: int = 1
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Name, size and tracking id, or the time of the last change where it has none, without reading its fields."""
+        """Name, size, a sample of its bytes, and tracking id, or the time of the last change where it has none."""
         mark = str(self.attrs.get("tracking_id", "")) or self.modified
-        return {"name": self.path.name, "tracking_id": mark, "size": self.size}
+        return {"name": self.path.name, "tracking_id": mark, "size": self.size, "sample": self.sample}
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +223,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
                 attrs={name: file.getncattr(name) for name in file.ncattrs()},
                 size=about.st_size,
                 modified=about.st_mtime_ns,
+                sample=sampled_checksum(path),
                 **axis._asdict(),
             )
     except (OSError, RuntimeError) as error:
