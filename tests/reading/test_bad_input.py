@@ -136,6 +136,23 @@ def test_unknown_units_are_named(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize(("factor", "units"), [(0.01, "%"), (1.0, "1")])
+def test_shares_of_sea_whose_units_are_those_of_the_other_form_are_per_cent(
+    root, make_climatology, caplog, factor, units
+):
+    expected = make_climatology(root)["sftof"].values
+    write_fixed(root, "sftof", values=factor * fixed_field("sftof"), units=units)
+    np.testing.assert_allclose(make_climatology(root)["sftof"].values, expected)
+    assert caplog.text.count("% by its units; taken as up to 100 %") == 1
+
+
+def test_a_window_of_zeros_is_noticed(root, make_climatology):
+    assert "sea_level_range" in make_climatology(root).attrs["checks_passed"]
+    rewrite(files(root, "zos")[1], lambda d: d.assign(zos=(0 * d["zos"]).assign_attrs(d["zos"].attrs)))
+    failed = make_climatology(root).attrs["checks_failed"]
+    assert "sea_level_range: span of zos in 1852-1853 is 0 m, expected 0.2 to 5." in failed
+
+
 def test_areas_declared_in_square_kilometres_are_converted(root, make_climatology):
     expected = make_climatology(root)["areacello"].values
     write_fixed(root, "areacello", values=fixed_field("areacello") / 1e6, units="km2")

@@ -1,7 +1,7 @@
 """Physical checks of an ocean, from `checks.yml`: whether winds, sea level and depth are those of an ocean on Earth."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -12,6 +12,7 @@ import yaml
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
+from thor.core.variables import REGIME_FIELDS
 from thor.ocean.area_checks import EARTH_AREA
 from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_curl, stress_eastward_northward
@@ -69,10 +70,13 @@ class Outcome:
     check : Check
     value : float or None
         In the units of the check; None where it is not applicable.
+    window : str
+        The only one in which the value is this; empty for the mean over all.
     """
 
     check: Check
     value: float | None
+    window: str = ""
 
     @property
     def failed(self) -> bool:
@@ -84,7 +88,8 @@ class Outcome:
         row = self.check
         low, high = row.range
         units = "" if row.units == "1" else f" {row.units}"
-        return f"{row.name}: {row.subject} is {self.value:.3g}{units}, expected {low:g} to {high:g}. {row.question}"
+        of = f"{row.subject} in {self.window}" if self.window else row.subject
+        return f"{row.name}: {of} is {self.value:.3g}{units}, expected {low:g} to {high:g}. {row.question}"
 
 
 @cache
@@ -103,7 +108,8 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     ----------
     ocean : xarray.Dataset
         Cleaned: `zos`, `deptho`, `areacello`, and `tauuo`, `tauvo` with attribute `stress_convention` if there is a
-        stress, and the budget's `wind_stress_curl` where it is known. What has a dim `window` is averaged over it.
+        stress, and the budget's `wind_stress_curl` where it is known. What has a dim `window` is averaged over it;
+        where the mean passes, so has every window.
     grid : Grid
     where : str
         Name of the ocean in messages.
@@ -121,7 +127,7 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     DataError
         When a check fails that is an error.
     """
-    outcomes = physical_checks(ocean, grid)
+    outcomes = _with_windows(physical_checks(ocean, grid), ocean, grid)
     failed = [outcome for outcome in outcomes if outcome.failed]
     sentences = [*map(str, failed)]
     if SUGGESTION in ocean.attrs:
@@ -151,6 +157,17 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
     known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
     return [_outcome(row, fields.get(row.quantity), area, grid) for row in known]
+
+
+def _with_windows(outcomes: list[Outcome], ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
+    """Return the outcomes with those that pass replaced by that of the first window that does not."""
+    found = {outcome.check: outcome for outcome in outcomes}
+    for window in map(str, ocean["window"].values) if ocean.sizes.get("window", 1) > 1 else ():
+        fields = ocean[[name for name in ocean.data_vars if name not in REGIME_FIELDS]].sel(window=window)
+        for outcome in physical_checks(fields, grid):
+            if outcome.failed and not found[outcome.check].failed:
+                found[outcome.check] = replace(outcome, window=window)
+    return list(found.values())
 
 
 def _curl_fit(term: Array, surface: Array, area: Array) -> dict[str, Array]:

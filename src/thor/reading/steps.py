@@ -111,9 +111,14 @@ def shape_text(positions: xr.Dataset) -> str:
 
 # -- steps ---------------------------------------------------------------------------------------------------------
 def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Add `sftof`, all or nothing by the depth, where it is not published."""
+    """Add `sftof`, all or nothing by the depth, where it is not published; correct per cent that are fractions."""
     if "sftof" in ocean:
-        return ocean
+        largest = float(ocean["sftof"].max())
+        factor = 100.0 if 0 < largest < 1.01 else 0.01 if 101 < largest < 10100 else 1.0
+        if factor == 1.0:
+            return ocean
+        warn_once(context.model, f"sftof is up to {largest:g} % by its units; taken as up to {factor * largest:g} %")
+        return ocean.assign(sftof=(factor * ocean["sftof"]).assign_attrs(ocean["sftof"].attrs))
     wet = (ocean["deptho"] > 0).astype(float) * 100
     return ocean.assign(sftof=wet.assign_attrs(variable("sftof").attrs))
 
