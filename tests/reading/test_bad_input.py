@@ -146,6 +146,15 @@ def test_shares_of_sea_whose_units_are_those_of_the_other_form_are_per_cent(
     assert caplog.text.count("% by its units; taken as up to 100 %") == 1
 
 
+def test_a_sea_level_with_rows_against_its_latitudes_is_noticed(root, make_climatology, caplog):
+    make_climatology(root)
+    assert "have no sea level in every month" not in caplog.text
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign_coords(lat=("lat", d["lat"].values[::-1], d["lat"].attrs)))
+    make_climatology(root)
+    assert "15 % of the cells with a depth have no sea level in every month and are left out" in caplog.text
+
+
 def test_a_window_of_zeros_is_noticed(root, make_climatology):
     assert "sea_level_range" in make_climatology(root).attrs["checks_passed"]
     rewrite(files(root, "zos")[1], lambda d: d.assign(zos=(0 * d["zos"]).assign_attrs(d["zos"].attrs)))

@@ -57,7 +57,8 @@ def _rows_before_columns(dataset: xr.Dataset, variable_id: str, where: str) -> x
 
 def clean_field(field: xr.DataArray, where: str) -> xr.DataArray:
     """Return a field without levels, undeclared fill values and foreign units."""
-    return reduce(lambda field, step: step(field, where), (column_maximum, fill_to_missing, canonical_units), field)
+    steps = (column_maximum, fill_to_missing, canonical_units, shares_in_per_cent)
+    return reduce(lambda field, step: step(field, where), steps, field)
 
 
 def column_maximum(field: xr.DataArray, where: str) -> xr.DataArray:
@@ -84,6 +85,16 @@ def canonical_units(field: xr.DataArray, where: str) -> xr.DataArray:
     if factor == 1.0:
         return field.assign_attrs(units=variable(name).units)
     return (field * factor).assign_attrs(field.attrs | {"units": variable(name).units})
+
+
+def shares_in_per_cent(field: xr.DataArray, where: str) -> xr.DataArray:
+    """Convert shares of sea that are fractions although their units are per cent, or the reverse."""
+    largest = float(field.max()) if field.name == "sftof" else 100.0
+    factor = 100.0 if 0 < largest < 1.01 else 0.01 if 1000 < largest < 10100 else 1.0
+    if factor == 1.0:
+        return field
+    warn_once(where, f"'{field.name}' is up to {largest:g} % by its units; taken as up to {factor * largest:g} %")
+    return (factor * field).assign_attrs(field.attrs)
 
 
 def unit_factor(variable_id: str, units: str | None, where: str) -> float:

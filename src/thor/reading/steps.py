@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 ICE_MASS = ("simass", "sisnmass")
 
+LACKING = 0.1
+"""Share of the cells with a depth that may be without sea level: enclosed seas, and cavities below ice shelves."""
+
 DEPRESSED = -2.5
 """Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""
 
@@ -111,14 +114,9 @@ def shape_text(positions: xr.Dataset) -> str:
 
 # -- steps ---------------------------------------------------------------------------------------------------------
 def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Add `sftof`, all or nothing by the depth, where it is not published; correct per cent that are fractions."""
+    """Add `sftof`, all or nothing by the depth, where it is not published."""
     if "sftof" in ocean:
-        largest = float(ocean["sftof"].max())
-        factor = 100.0 if 0 < largest < 1.01 else 0.01 if 101 < largest < 10100 else 1.0
-        if factor == 1.0:
-            return ocean
-        warn_once(context.model, f"sftof is up to {largest:g} % by its units; taken as up to {factor * largest:g} %")
-        return ocean.assign(sftof=(factor * ocean["sftof"]).assign_attrs(ocean["sftof"].attrs))
+        return ocean
     wet = (ocean["deptho"] > 0).astype(float) * 100
     return ocean.assign(sftof=wet.assign_attrs(variable("sftof").attrs))
 
@@ -179,6 +177,15 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         raise DataError(
             f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? "
             f"'deptho' runs from {low:g} to {high:g} m, positive down."
+        )
+    deep = (ocean["sftof"] > 0) & (ocean["deptho"] > 0)
+    lacking = 1 - float(sea.sum() / deep.sum())
+    if lacking > LACKING:
+        log.warning(
+            "%s: %.0f %% of the cells with a depth have no sea level in every month and are left out. Are rows of "
+            "'zos' or 'deptho' in another order than their latitudes, or are fields incomplete?",
+            context.where,
+            100 * lacking,
         )
     return _masked(ocean, sea)
 
