@@ -68,6 +68,25 @@ def test_runs_without_temperature_have_no_plan_and_unreadable_files_say_so(root)
         global_temperature(plans(root)["historical"])
 
 
+def test_a_damaged_delivery_on_one_grid_does_not_cost_the_other(root, caplog):
+    months = years(1850, 1853)
+    write_temperature(root, months, by_latitude(months))
+    write_temperature(root, months, by_latitude(months), grid_label="gr")
+    native, other = (sorted(root.rglob(f"tas/{label}/*/*.nc")) for label in ("gn", "gr"))
+    assert plans(root)["historical"].series.files[0].path == native[0]
+    native[1].write_bytes(b"<html>")
+    assert plans(root)["historical"].series.files[0].path == other[0]
+    assert f"tas is read on grid 'gr'. {native[1]} (6 bytes) cannot be read" in caplog.text
+
+
+def test_a_branch_without_date_costs_no_temperature(root, caplog):
+    write_temperature(
+        root, years(1850, 1853), by_latitude(years(1850, 1853)), attrs=CONTROL | {"branch_time_in_parent": "N/A"}
+    )
+    assert global_temperature(plans(root)["historical"]).attrs["parent"] == ""
+    assert "tas of a run without parent: MADE-1/historical/r1i1p1f1 branches off" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["month", "cell"])
 def test_a_missing_month_or_cell_is_an_error(root, kind):
     months = years(1850, 1853)

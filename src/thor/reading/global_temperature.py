@@ -1,5 +1,6 @@
 """Global mean near-surface air temperature of climate models, year by year, from which warming levels follow."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
 from thor.reading.windows import Window
+
+log = logging.getLogger(__name__)
 
 TEMPERATURE = "tas"
 
@@ -70,16 +73,22 @@ def plan_temperatures(
 
 
 def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan | None:
-    stored = archive.stored(run, TEMPERATURE)
-    if not stored:
-        return None
-    try:
-        files = stored[NATIVE if NATIVE in stored else min(stored)].files()
-        series = read_series(files, TEMPERATURE, where=run.key)
-        parent = parent_of(run, series, branch_year=quirks.branch_years.get(run.experiment_id))
-    except DataError as error:
-        return TemperaturePlan(run, None, None, str(error))
-    return TemperaturePlan(run, series, parent, "")
+    stored, reason = archive.stored(run, TEMPERATURE), ""
+    for label in sorted(stored, key=lambda label: (label != NATIVE, label)):
+        try:
+            series = read_series(stored[label].files(), TEMPERATURE, where=run.key)
+        except DataError as error:
+            reason = reason or str(error)
+            continue
+        if reason:
+            log.warning("%s: %s is read on grid '%s'. %s", run.key, TEMPERATURE, label, reason)
+        try:
+            parent = parent_of(run, series, branch_year=quirks.branch_years.get(run.experiment_id))
+        except DataError as error:
+            log.warning("%s of a run without parent: %s", TEMPERATURE, error)
+            parent = None
+        return TemperaturePlan(run, series, parent, "")
+    return TemperaturePlan(run, None, None, reason) if stored else None
 
 
 def global_temperature(plan: TemperaturePlan) -> xr.Dataset:

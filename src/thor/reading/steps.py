@@ -178,8 +178,7 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? "
             f"'deptho' runs from {low:g} to {high:g} m, positive down."
         )
-    deep = (ocean["sftof"] > 0) & (ocean["deptho"] > 0)
-    lacking = 1 - float(sea.sum() / deep.sum())
+    lacking = 1 - float(sea.sum() / ((ocean["sftof"] > 0) & (ocean["deptho"] > 0)).sum())
     if lacking > LACKING:
         log.warning(
             "%s: %.0f %% of the cells with a depth have no sea level in every month and are left out. Are rows of "
