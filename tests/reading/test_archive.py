@@ -98,6 +98,21 @@ def test_a_newer_version_without_files_is_named(root):
     assert (stored.version, stored.newer) == ("v20200101", ("v20230101",))
 
 
+def test_a_version_in_two_trees_has_the_files_of_both(root, tmp_path_factory):
+    """Whichever comes first; files of months that are there already do not count."""
+    other = tmp_path_factory.mktemp("other")
+    expected = [path.name for path in Archive(root).stored(RUN, "zos")["gn"].files()]
+    first, second = sorted(root.rglob("zos_*.nc"))
+    place = other / second.parent.relative_to(root)
+    place.mkdir(parents=True)
+    shutil.move(second, place)
+    for roots in ([root, other], [other, root]):
+        assert [path.name for path in Archive(roots).stored(RUN, "zos")["gn"].files()] == expected
+    shutil.copy(first, place / first.name.replace("185001-185112", "185007-185112"))
+    assert [path.name for path in Archive([root, other]).stored(RUN, "zos")["gn"].files()] == expected
+    assert len(Archive([other, root]).stored(RUN, "zos")["gn"].files()) == 2
+
+
 def test_the_native_grid_is_preferred_and_all_variables_share_it(root):
     for path in write_series(root, "zos", years(1850, 1853), grid_label="gr"):
         with xr.open_dataset(path, decode_cf=False) as stored:

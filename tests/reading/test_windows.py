@@ -68,6 +68,24 @@ def test_a_window_may_begin_in_historical_and_end_in_the_scenario(scenario, wind
     assert float(np.nanmax(np.abs(halves[0] - halves[1]))) > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"calendar": "gregorian"}, "historical/r1i1p1f1 zos has calendar 'noleap', this has 'standard'"),
+        ({"first": 1855}, "historical/r1i1p1f1 zos ends in 1853-12 before 1855-01, in which this begins"),
+        ({"first": 1853}, "historical/r1i1p1f1 zos ends in 1851-12 before 1853-01, in which this begins"),
+    ],
+)
+def test_the_warning_says_why_a_scenario_does_not_continue_historical(root, windows, options, reason):
+    attrs = {"parent_experiment_id": "historical", "parent_source_id": "MADE-1", "parent_variant_label": "r1i1p1f1"}
+    options = {"first": 1854, "calendar": "noleap"} | options
+    write_run(root, experiment_id="ssp585", last=1857, fixed=False, attrs=attrs, **options)
+    found = plans(root, windows, missing="skip", years=[(1850, 1851), (1852, 1855), (1856, 1857)])
+    (plan,) = (plan for plan in found if plan.run.experiment_id == "ssp585")
+    (warning,) = plan.warnings
+    assert warning.startswith("the window 1852-1855 is left out, since") and reason in warning
+
+
 def test_warnings_of_a_run_are_not_repeated_at_its_warming_level(scenario, windows):
     archive, run = Archive(scenario), Run("MADE-1", "ssp585", "r1i1p1f1")
     (scenario / "CMIP6/CMIP/THOR/MADE-1/ssp585/r1i1p1f1/Omon/zos/gn/v20210101").mkdir()

@@ -132,13 +132,28 @@ class Series:
 
         Both have to have the same calendar and numbers of levels, rows and columns.
         """
-        files = earlier.files if earlier else ()
-        before = [file for file in files if file.months.max() < self.months[0]]
-        first = self.files[0]
-        alike = all(_calendar(file) == _calendar(first) and file.shape == first.shape for file in before)
-        if not before or not alike or before[-1].months.max() + 1 != self.months[0]:
+        if earlier is None or self.break_after(earlier):
             return self
-        return replace(self, files=(*before, *self.files))
+        return replace(self, files=(*earlier.before(self.months[0]), *self.files))
+
+    def break_after(self, earlier: "Series") -> str:
+        """Return why the files of another series are no beginning of this one; empty where they are."""
+        first, before = self.files[0], earlier.before(self.months[0])
+        if not before or before[-1].months.max() + 1 != self.months[0]:
+            last = f"ends in {_month_text(before[-1].months.max())}" if before else "has no file"
+            return f"{earlier.where} {last} before {_month_text(self.months[0])}, in which this begins"
+        for file in before:
+            for what, of_one, of_other in (
+                ("calendar", _calendar(file), _calendar(first)),
+                ("number of levels, rows and columns", file.shape, first.shape),
+            ):
+                if of_one != of_other:
+                    return f"{earlier.where} has {what} {of_one!r}, this has {of_other!r}"
+        return ""
+
+    def before(self, month: int) -> tuple[SeriesFile, ...]:
+        """Return the files that end before a month."""
+        return tuple(file for file in self.files if file.months.max() < month)
 
     def require(self, window: Window) -> None:
         """Raise IncompleteWindowError when a month of the window is not there."""

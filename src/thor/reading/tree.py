@@ -10,6 +10,7 @@ from thor.core.errors import ConfigError, DataError
 from thor.core.warn import warn_once
 
 _NUMBERED = re.compile(r"v?(\d+)")
+_SPAN = re.compile(r"_(\d+)-(\d+)\.nc$")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Stored:
         Newer versions that hold no file.
     older : tuple of str
         Older versions beside it.
+    further : tuple of Path
+        Folders of the same version in other trees, or below other institutions: files of other months count too.
     """
 
     grid_label: str
@@ -34,10 +37,18 @@ class Stored:
     tree: "Tree"
     newer: tuple[str, ...] = ()
     older: tuple[str, ...] = ()
+    further: tuple[Path, ...] = ()
 
     def files(self) -> list[Path]:
         """Files in the order of their names; fetched when the archive is in the cloud."""
-        return self.tree.files(self.folder)
+        found = self.tree.files(self.folder)
+        spans = [span.groups() for path in found if (span := _SPAN.search(path.name))]
+        for folder in self.further if len(spans) == len(found) else ():
+            for path in self.tree.files(folder):
+                span = _SPAN.search(path.name)
+                if span and all(span[2] < first or last < span[1] for first, last in spans):
+                    found.append(path)
+        return sorted(found, key=lambda path: path.name)
 
 
 class Tree:
@@ -113,10 +124,10 @@ def newest(
             raise ConfigError(f"versions asks for '{named}' of {where}; the archive has {', '.join(ordered)}.")
         ordered = fitting
     for k, version in enumerate(ordered):
-        folder = next((folder for folder in folders[version] if tree.has_files(folder)), None)
+        folder, *further = [folder for folder in folders[version] if tree.has_files(folder)] or [None]
         if folder is not None:
             newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
-            return Stored(label, version, folder, tree, newer, older)
+            return Stored(label, version, folder, tree, newer, older, tuple(path for path in further if path))
     return None
 
 
