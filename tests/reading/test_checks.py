@@ -88,6 +88,13 @@ def test_a_valid_ocean_passes_all_checks(tmp_path, caplog):
     assert set(ocean.attrs["checks_passed"].split()) >= {"southern_westerlies", "drake_passage", "sea_share"}
 
 
+def test_a_stress_that_is_missing_over_a_part_of_the_ocean_is_noticed(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo",))
+    write(tmp_path, "tauuo", np.where(wet & (lon < 200), FIELDS["tauuo"](lat, lon), np.nan), lat, lon)
+    ocean, _ = only(tmp_path)
+    assert "stress_share: total of stress share is 0.511, expected 0.8 to 1.01." in ocean.attrs["checks_failed"]
+
+
 def test_a_regional_model_is_not_checked_in_regions_it_does_not_have(tmp_path):
     lat, lon = np.arange(20.25, 60, 0.5), np.arange(280.25, 340, 0.5)
     write_tiny(tmp_path, lat=lat, lon=lon)

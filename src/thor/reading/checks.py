@@ -42,7 +42,9 @@ class Check:
     """One row of `checks.yml`, which explains the keys."""
 
     name: str
-    quantity: Literal["eastward_stress", "stress", "zos", "deptho", "sea_share", "curl_correlation", "curl_slope"]
+    quantity: Literal[
+        "eastward_stress", "stress", "stress_share", "zos", "deptho", "sea_share", "curl_correlation", "curl_slope"
+    ]
     statistic: Literal["mean", "maximum", "quantile_99", "span", "total", "fit"]
     range: Span
     units: str
@@ -152,7 +154,8 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
     fields = {"zos": mean["zos"].values, "deptho": mean["deptho"].values, "sea_share": area / EARTH_AREA}
     if "stress_convention" in ocean.attrs:
         eastward, northward = stress_eastward_northward(mean, grid)
-        fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward)}
+        share = np.where(np.isfinite(eastward) & np.isfinite(northward), area, 0.0) / area.sum()
+        fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward), "stress_share": share}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
     known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)

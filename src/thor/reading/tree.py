@@ -124,10 +124,10 @@ def newest(
             raise ConfigError(f"versions asks for '{named}' of {where}; the archive has {', '.join(ordered)}.")
         ordered = fitting
     for k, version in enumerate(ordered):
-        folder, *further = [folder for folder in folders[version] if tree.has_files(folder)] or [None]
-        if folder is not None:
+        there = [folder for folder in folders[version] if tree.has_files(folder)]
+        if there:
             newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
-            return Stored(label, version, folder, tree, newer, older, tuple(path for path in further if path))
+            return Stored(label, version, there[0], tree, newer, older, tuple(there[1:]))
     return None
 
 
