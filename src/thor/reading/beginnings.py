@@ -40,13 +40,11 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
     stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
     others = {_first_year(other): other.run.key for other in _other_members(plan, plans)}
     origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
+    begins, whose = first, "its first year"
     if others and min(others) < first and origin != f"{first:04d}":
         begins, whose = min(others), f"that of {others[min(others)]}"
+    if branch is not None or begins < first:
         parent = replace(parent, shift_years=parent.branch_year - begins)
-    else:
-        begins, whose = first, "its first year"
-        if branch is not None:
-            parent = replace(parent, shift_years=parent.branch_year - begins)
     warning = f"{stated}: taken to branch off in {begins}, {whose}"
     return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, warning))
 

@@ -128,14 +128,14 @@ def _with_level_windows(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([areas[~at_level], rows])
 
 
-def _starts_of_models(table: pd.DataFrame, starts: Mapping[str, int]) -> "pd.Series[float]":
+def _starts_of_models(table: pd.DataFrame, starts: Mapping[str, int]) -> "pd.Series[int]":
     """Return the year in which the members of each row begin: 1 where their windows are named so; NaN if unknown."""
     of_models = {key.rpartition("/")[0]: starts[key] for key in of_one_forcing(list(starts))}
     first = (table["source_id"] + "/" + table["experiment_id"]).map(of_models)
     return first.mask(first.notna() & table["window"].str.startswith("years "), 1)
 
 
-def _since_start(table: pd.DataFrame, first: "pd.Series[float]", where: "pd.Series[bool]") -> pd.DataFrame:
+def _since_start(table: pd.DataFrame, first: "pd.Series[int]", where: "pd.Series[bool]") -> pd.DataFrame:
     """Return the table with windows in some rows named by their years since the first, and these years."""
     before = (first - 1).where(where, 0).astype(int)
     start, end = table["window_start"] - before, table["window_end"] - before
