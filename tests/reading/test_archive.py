@@ -134,6 +134,14 @@ def test_a_variable_missing_in_one_experiment_is_named(archive, root):
         grid_group(archive, Run("MADE-1", "ssp585", "r1i1p1f1"), ["zos", "tauuo", "tauvo"])
 
 
+def test_a_variable_of_another_table_is_named(root):
+    place = folder(root, "zos", source_id="MADE-1", experiment_id="historical", variant_label="r1i1p1f1").parents[1]
+    (place.parents[1] / "Oday").mkdir()
+    place.rename(place.parents[1] / "Oday/zos")
+    with pytest.raises(DataError, match="has no 'zos' .* Other output of it is not read: .*/r1i1p1f1/Oday/zos. Get"):
+        grid_group(Archive(root), RUN, ["zos", "tauuo", "tauvo"])
+
+
 def test_fixed_fields_come_from_another_run_of_the_model(archive):
     run, stored = next(archive.fixed(Run("MADE-1", "ssp585", "r1i1p1f1"), "deptho"))
     assert (run, stored.grid_label) == (RUN, "gn")

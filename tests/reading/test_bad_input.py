@@ -22,6 +22,7 @@ from tests.made_archive import (
 )
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError, GridError, IncompleteWindowError, UnitsError
+from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology, climatology_marks
 from thor.reading.fields import read_field
@@ -188,6 +189,9 @@ def test_areas_on_another_grid_are_left_aside(root, make_climatology, caplog):
     assert "9 rows, 15 columns, total" in caplog.text
     path = write_fixed(root, "areacello")
     rewrite(path, lambda d: d.assign_coords(lon=d["lon"] + 5))
+    warn_once.cache_clear()
+    make_climatology(root)
+    assert "9 rows, 16 columns, up to 5 degrees away, total" in caplog.text
     np.testing.assert_array_equal(make_climatology(root)["areacello"].values, result.values)
 
 

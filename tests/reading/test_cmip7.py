@@ -206,5 +206,15 @@ def test_a_run_without_one_variable_is_named(forms, tmp_path):
         grid_group(Archive(tmp_path / "archive"), Run(*run.key.split("/")), SURFACE)
 
 
+def test_another_branding_of_a_variable_is_named(forms, tmp_path):
+    shutil.copytree(forms["CMIP7"], tmp_path / "archive")
+    archive = Archive(tmp_path / "archive")
+    run = archive.runs(**ALL)[0]
+    for path in (tmp_path / "archive").rglob("zos/tavg-u-hxy-sea"):
+        path.rename(path.with_name("tpt-u-hxy-sea"))
+    with pytest.raises(DataError, match="has no 'zos' .* Other output of it is not read: .*/zos/tpt-u-hxy-sea."):
+        grid_group(Archive(tmp_path / "archive"), run, SURFACE)
+
+
 def test_the_table_of_checks_comes_with_the_package():
     assert package_files("thor.reading").joinpath("checks.yml").is_file()

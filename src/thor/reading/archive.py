@@ -200,6 +200,17 @@ class Archive:
         """Return those of the variables that THOR reads which a run has, for messages."""
         return [name for name in published() if self.stored(run, name)]
 
+    def elsewhere(self, run: Run, variable_id: str) -> list[str]:
+        """Return the folders of a variable of a run below another table, frequency or branding suffix than is read."""
+        found = []
+        for top, layout in self._branches:
+            address = layout.address(variable_id) or {}
+            pinned = run.facets | {"variable_id": variable_id}
+            for folder, there in self._walk(top, layout, layout.deepest((*pinned, *address)), pinned):
+                if any(there[facet] != wanted for facet, wanted in address.items()):
+                    found.append(str(folder.relative_to(top)))
+        return found
+
     def fixed(self, run: Run, variable_id: str) -> Iterator[tuple[Run, Stored]]:
         """Yield where a field without time is: in the run, then in the other runs of the same model."""
         key = run.source_id, variable_id

@@ -19,7 +19,7 @@ from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.positions import read_positions, reordered, same_positions, storage_order
+from thor.reading.positions import meshed, read_positions, reordered, same_positions, storage_order
 from thor.reading.run_files import FIXED_FIELDS
 from thor.reading.run_plan import RunPlan
 from thor.reading.series import Series
@@ -173,7 +173,7 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
             if same_positions(field, ocean):
                 out[name] = (context.grid.dims, field[name].values, field[name].attrs | {"files": path.name})
                 break
-            shapes.append(f"{path.name}: {shape_text(field)}{_total(name, field, context)}")
+            shapes.append(f"{path.name}: {shape_text(field)}{_away(field, ocean)}{_total(name, field, context)}")
         else:
             _without_field(name, shapes, state, plan)
     return out
@@ -209,6 +209,15 @@ def _add_regime_field(
         log.warning("%s: months of %s are missing in %s", plan.run.key, variable_id, listed(lacking, most=6))
     attrs = row.attrs | {"files": "\n".join(means.sources)}
     return ocean.assign({variable_id: (("window", *dims), values, attrs)})
+
+
+def _away(field: xr.Dataset, ocean: xr.Dataset) -> str:
+    """Return how far cells of as many rows and columns lie from those of sea level, for messages."""
+    (lat, lon), (of_lat, of_lon) = meshed(field), meshed(ocean)
+    if lat.shape != of_lat.shape:
+        return ""
+    turn = np.abs((lon - of_lon + 180) % 360 - 180) * np.cos(np.deg2rad(lat))
+    return f", up to {np.nanmax(np.maximum(np.abs(lat - of_lat), turn)):.2g} degrees away"
 
 
 def _total(name: str, field: xr.Dataset, context: Context) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError
+from thor.core.errors import ConfigError, DataError, listed
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
@@ -169,9 +169,11 @@ def _missing(archive: Archive, run: Run, names: Sequence[str]) -> str:
     if archive.is_gone(run):
         return f"{run.key} is gone since {archive.where} was listed. Is the archive still mounted?"
     has = ", ".join(archive.variables(run)) or "none"
+    elsewhere = listed([folder for name in names for folder in archive.elsewhere(run, name)], most=3)
+    hint = f" Other output of it is not read: {elsewhere}." if elsewhere else ""
     return (
         f"{run.key} has no {', '.join(map(repr, names))} in {archive.where}; of the variables that THOR reads it "
-        f"has {has}. "
+        f"has {has}.{hint} "
         "Get the variable, or leave this run out of experiment_ids or variant_labels."
     )
 
