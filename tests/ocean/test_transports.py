@@ -194,6 +194,8 @@ def test_wrong_transports_are_errors(mitgcm):
         check_transports(-u, -v, grid, sea=sea, where="RUN")
     with pytest.raises(DataError, match=r"108\d+ Sv flow eastward.*units are not those"):
         check_transports(1029 * u, 1029 * v, grid, sea=sea, where="RUN")
+    with pytest.raises(DataError, match=r" 0 Sv flow eastward.*Are 'umo' and 'vmo' in other units"):
+        check_transports(u / 1029, v / 1029, grid, sea=sea, where="RUN")
     with pytest.raises(DataError, match=r"53 Sv flow eastward.*strict to false"):
         check_transports(u / 2, v / 2, grid, sea=sea, where="RUN", strict=True)
     north = np.abs(grid.lat - 57) < 15
