@@ -146,8 +146,8 @@ def check_transports(
     drake, (low, high) = numbers.drake_passage_sv, DRAKE_PASSAGE
     if drake < STILL or drake > IMPOSSIBLE_TRANSPORT:
         remedy = (
-            "Is msftbarot zero at all coasts, in place of its value or of missing? Get 'umo' and 'vmo' instead. Are 'umo' "
-            "and 'vmo' in other units than their attribute says? Correct it."
+            "Is msftbarot zero at all coasts, in place of its value or of missing? Get 'umo' and 'vmo' instead. Are "
+            "'umo' and 'vmo' in other units than their attribute says? Correct it."
             if abs(drake) < STILL
             else "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in "
             "data_engineering.quirks; get other files of 'umo' and 'vmo'."
