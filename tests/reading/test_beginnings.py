@@ -58,6 +58,16 @@ def test_alone_a_run_counts_from_the_branch_that_its_files_state(plans):
     assert baselines(plan) == {"1851-1852": "0005-0006", "1853-1854": "0007-0008"}
 
 
+def test_a_part_of_historical_is_no_defect(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=12)
+    write_run(tmp_path, first=1852, last=1855, attrs=DATED, fixed=False)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids=["historical"], variant_labels="all")
+    (plan,) = (p for p in plan_runs(archive, runs, windows, missing="error") if p.run.experiment_id == "historical")
+    assert plan.begins == 1850 and not plan.warnings
+    assert baselines(plan) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+
+
 def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
     plan = plans({1: (1851, UNDATED)})[1]
     assert plan.begins == 1851 and baselines(plan)["1851-1852"] == "0004-0005"

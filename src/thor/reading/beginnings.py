@@ -36,7 +36,9 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
     if branch is not None and first - branch <= LONGEST_GAP:
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
-        return replace(plan, begins=branch, warnings=(*plan.warnings, gap)) if later else replace(plan, begins=first)
+        # the years of historical are those of the calendar
+        warned = (gap,) if later and "hist" not in plan.run.experiment_id else ()
+        return replace(plan, begins=branch if later else first, warnings=(*plan.warnings, *warned))
     stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
     others = {_first_year(other): other.run.key for other in _other_members(plan, plans)}
     origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
