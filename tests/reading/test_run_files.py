@@ -32,6 +32,11 @@ def in_furlongs(path):
     edited(path, lambda d: d.assign(zos=d["zos"].assign_attrs(units="furlong")))
 
 
+def only_march(path):
+    edited(path, lambda d: d.isel(time=[2]))
+    next(path.parent.glob("*_185201-*.nc")).unlink()
+
+
 @pytest.fixture
 def two_grids(root):
     """The same run on a native grid, and on every other meridian of it."""
@@ -65,6 +70,7 @@ def plan_of(root, windows):
         ("zos", 0, damaged, "185001-185112.nc .* cannot be read as NetCDF"),
         ("tauuo", 1, damaged, "185201-185312.nc .* cannot be read as NetCDF"),
         ("zos", 1, in_furlongs, "units 'furlong'"),
+        ("tauvo", 0, only_march, "no year of which all variables have every month: zos 1850-01"),
         ("deptho", 0, damaged, "cannot be read as NetCDF"),
         ("deptho", 0, Path.unlink, "'deptho' does not lie on the cells of 'zos'"),
     ],
