@@ -21,11 +21,10 @@ SURFACE = published(fixed=False, needed=True)
 FIXED_FIELDS = published(fixed=True)
 
 
-Fixed = dict[str, tuple[Path, ...]]
-"""Files that may hold each field without time on the grid of a run, the likeliest first."""
+_Fixed = dict[str, tuple[Path, ...]]
 
 
-def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dict[str, Series], Fixed, list[str]]:
+def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dict[str, Series], _Fixed, list[str]]:
     """Return what a run is read from, on the first of its grids that can be read, and a warning on each other tried.
 
     Returns
@@ -34,6 +33,7 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
     series : dict of str to Series
         As in `thor.reading.run_plan.RunPlan`.
     fixed : dict of str to tuple of Path
+        Files that may hold each field without time, the likeliest first.
     warnings : list of str
 
     Raises
