@@ -58,14 +58,28 @@ def test_alone_a_run_counts_from_the_branch_that_its_files_state(plans):
     assert baselines(plan) == {"1851-1852": "0005-0006", "1853-1854": "0007-0008"}
 
 
-def test_a_part_of_historical_is_no_defect(tmp_path, windows):
-    write_run(tmp_path, experiment_id="piControl", first=1, last=12)
-    write_run(tmp_path, first=1852, last=1855, attrs=DATED, fixed=False)
+@pytest.mark.parametrize("first", [1852, 2011])
+def test_a_part_of_historical_is_no_defect(tmp_path, windows, first):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=first - 1843)
+    write_run(tmp_path, first=first, last=first + 3, attrs=DATED, fixed=False)
     archive = Archive(tmp_path)
     runs = archive.runs(source_ids="all", experiment_ids=["historical"], variant_labels="all")
     (plan,) = (p for p in plan_runs(archive, runs, windows, missing="error") if p.run.experiment_id == "historical")
     assert plan.begins == 1850 and not plan.warnings
-    assert baselines(plan) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+    assert baselines(plan) == {
+        f"{year}-{year + 1}": f"{year - 1846:04d}-{year - 1845:04d}" for year in (first, first + 2)
+    }
+
+
+@pytest.mark.parametrize("branch", [101, 1])
+def test_a_part_of_a_control_run_is_no_defect(tmp_path, windows, branch):
+    spinup = DATED | {"parent_experiment_id": "piControl-spinup", "branch_time_in_child": (branch - 1850) * 365.0}
+    write_run(tmp_path, experiment_id="piControl", first=200, last=203, attrs=spinup)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    (plan,) = plan_runs(archive, runs, windows, missing="error")
+    assert plan.begins == {101: 101, 1: 200}[branch]
+    assert [warning for warning in plan.warnings if "no baseline" not in warning] == []
 
 
 def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
