@@ -88,6 +88,19 @@ def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
     assert plan.warnings == ("no date in branch_time_in_child: taken to branch off in 1851, its first year",)
 
 
+def test_members_that_number_their_years_as_the_control_run_does_begin_with_their_files(plans):
+    later = UNDATED | {"branch_time_in_parent": branch_time(6)}
+    found = plans({1: (1850, UNDATED), 2: (1852, later)})
+    assert (found[1].begins, found[2].begins) == (1850, 1852)
+    assert baselines(found[2]) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+
+
+def test_a_branch_after_the_first_file_is_no_date_of_the_run(plans):
+    plan = plans({1: (1850, DATED | {"branch_time_in_child": 20 * 365.0})})[1]
+    assert plan.begins == 1850 and baselines(plan)["1850-1851"] == "0004-0005"
+    assert plan.warnings == ("branch_time_in_child is in the year 1870: taken to branch off in 1850, its first year",)
+
+
 def test_a_member_whose_time_axis_begins_with_its_files_begins_there(plans, monkeypatch):
     def since_1852(dataset, path, **options):
         if "r2i1p1f1" in str(path) and "time" in dataset:
