@@ -17,9 +17,8 @@ def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
 
     It is the year of the branch where the files state it, else the first year of the files, of another member of the
     experiment if that begins earlier, their time axis does not begin with them, and the two do not number their years
-    as the control run does. Where the run has no files from
-    then on, or the year is not that which the files state, there is a warning; not for a control run whose own parent
-    is not read, as no baseline depends on it.
+    as the control run does. Where the run has no files from then on, or the year is not that which the files state,
+    there is a warning; not for a control run whose own parent is not read, as no baseline depends on it.
     """
     return {run: _with_beginning(plan, plans) for run, plan in plans.items()}
 
