@@ -113,6 +113,18 @@ def test_a_version_in_two_trees_has_the_files_of_both(root, tmp_path_factory):
     assert len(Archive([other, root]).stored(RUN, "zos")["gn"].files()) == 2
 
 
+def test_a_file_in_two_further_trees_is_read_once(root, tmp_path_factory):
+    expected = [path.name for path in Archive(root).stored(RUN, "zos")["gn"].files()]
+    second = sorted(root.rglob("zos_*.nc"))[1]
+    others = [tmp_path_factory.mktemp("other") for _ in range(2)]
+    for other in others:
+        place = other / second.parent.relative_to(root)
+        place.mkdir(parents=True)
+        shutil.copy(second, place)
+    second.unlink()
+    assert [path.name for path in Archive([root, *others]).stored(RUN, "zos")["gn"].files()] == expected
+
+
 def test_the_native_grid_is_preferred_and_all_variables_share_it(root):
     for path in write_series(root, "zos", years(1850, 1853), grid_label="gr"):
         with xr.open_dataset(path, decode_cf=False) as stored:

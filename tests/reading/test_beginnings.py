@@ -58,20 +58,47 @@ def test_alone_a_run_counts_from_the_branch_that_its_files_state(plans):
     assert baselines(plan) == {"1851-1852": "0005-0006", "1853-1854": "0007-0008"}
 
 
-def test_a_part_of_historical_is_no_defect(tmp_path, windows):
-    write_run(tmp_path, experiment_id="piControl", first=1, last=12)
-    write_run(tmp_path, first=1852, last=1855, attrs=DATED, fixed=False)
+@pytest.mark.parametrize("first", [1852, 2011])
+def test_a_part_of_historical_is_no_defect(tmp_path, windows, first):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=first - 1843)
+    write_run(tmp_path, first=first, last=first + 3, attrs=DATED, fixed=False)
     archive = Archive(tmp_path)
     runs = archive.runs(source_ids="all", experiment_ids=["historical"], variant_labels="all")
     (plan,) = (p for p in plan_runs(archive, runs, windows, missing="error") if p.run.experiment_id == "historical")
     assert plan.begins == 1850 and not plan.warnings
-    assert baselines(plan) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+    assert baselines(plan) == {
+        f"{year}-{year + 1}": f"{year - 1846:04d}-{year - 1845:04d}" for year in (first, first + 2)
+    }
+
+
+@pytest.mark.parametrize("branch", [101, 1])
+def test_a_part_of_a_control_run_is_no_defect(tmp_path, windows, branch):
+    spinup = DATED | {"parent_experiment_id": "piControl-spinup", "branch_time_in_child": (branch - 1850) * 365.0}
+    write_run(tmp_path, experiment_id="piControl", first=200, last=203, attrs=spinup)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    (plan,) = plan_runs(archive, runs, windows, missing="error")
+    assert plan.begins == {101: 101, 1: 200}[branch]
+    assert [warning for warning in plan.warnings if "no baseline" not in warning] == []
 
 
 def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
     plan = plans({1: (1851, UNDATED)})[1]
     assert plan.begins == 1851 and baselines(plan)["1851-1852"] == "0004-0005"
     assert plan.warnings == ("no date in branch_time_in_child: taken to branch off in 1851, its first year",)
+
+
+def test_members_that_number_their_years_as_the_control_run_does_begin_with_their_files(plans):
+    later = UNDATED | {"branch_time_in_parent": branch_time(6)}
+    found = plans({1: (1850, UNDATED), 2: (1852, later)})
+    assert (found[1].begins, found[2].begins) == (1850, 1852)
+    assert baselines(found[2]) == {"1852-1853": "0006-0007", "1854-1855": "0008-0009"}
+
+
+def test_a_branch_after_the_first_file_is_no_date_of_the_run(plans):
+    plan = plans({1: (1850, DATED | {"branch_time_in_child": 20 * 365.0})})[1]
+    assert plan.begins == 1850 and baselines(plan)["1850-1851"] == "0004-0005"
+    assert plan.warnings == ("branch_time_in_child is in the year 1870: taken to branch off in 1850, its first year",)
 
 
 def test_a_member_whose_time_axis_begins_with_its_files_begins_there(plans, monkeypatch):

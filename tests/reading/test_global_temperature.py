@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from tests.made_archive import N_COLUMNS, N_ROWS, centres, write_run, write_series, years
+from tests.reading.conftest import WINDOWS
 from thor.core.errors import DataError
 from thor.reading import global_temperature as module
 from thor.reading.archive import Archive
 from thor.reading.global_temperature import global_temperature, plan_temperatures
+from thor.reading.warming_levels import warming_of_runs
 
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
 CONTROL = {
@@ -79,12 +81,15 @@ def test_a_damaged_delivery_on_one_grid_does_not_cost_the_other(root, caplog):
     assert f"tas is read on grid 'gr'. {native[1]} (6 bytes) cannot be read" in caplog.text
 
 
-def test_a_branch_without_date_costs_no_temperature(root, caplog):
-    write_temperature(
-        root, years(1850, 1853), by_latitude(years(1850, 1853)), attrs=CONTROL | {"branch_time_in_parent": "N/A"}
-    )
-    assert global_temperature(plans(root)["historical"]).attrs["parent"] == ""
-    assert "tas of a run without parent: MADE-1/historical/r1i1p1f1 branches off" in caplog.text
+def test_a_branch_without_date_costs_no_warming_level(root):
+    months, undated = years(1850, 1853), CONTROL | {"branch_time_in_parent": "N/A"}
+    for experiment, warming, attrs in (("historical", 0, undated), ("1pctCO2", 2, undated), ("piControl", 0, {})):
+        write_temperature(root, months, by_latitude(months) + warming, experiment_id=experiment, attrs=attrs)
+    found = {plan.run.key: global_temperature(plan) for plan in plans(root).values()}
+    assert found["MADE-1/historical/r1i1p1f1"].attrs["parent"] == "MADE-1/piControl/r1i1p1f1"
+    warming = warming_of_runs({key: lambda key=key: found[key] for key in found}, WINDOWS)["MADE-1/1pctCO2/r1i1p1f1"]
+    np.testing.assert_allclose(warming.values, 2, atol=1e-4)
+    assert warming.reference == "MADE-1/piControl/r1i1p1f1"
 
 
 @pytest.mark.parametrize("kind", ["month", "cell"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from tests.made_archive import N_COLUMNS, write_fixed, write_series, years
+from tests.made_archive import N_COLUMNS, write_fixed, write_run, write_series, years
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
@@ -89,6 +89,18 @@ def test_a_grid_that_cannot_be_read_does_not_cost_the_other(
     if label == "gn" or (name, number) == ("zos", 0):
         assert re.search(f"files on grid '{label}' are left aside: .*{words}", said)
     assert len(plan.warnings) <= 1
+
+
+def test_a_grid_that_is_none_for_thor_is_named_once_for_all_members(two_grids, windows, caplog):
+    write_run(two_grids, variant_label="r2i1p1f1", fixed=False)
+    write_run(two_grids, variant_label="r2i1p1f1", fixed=False, grid_label="gr")
+    for path in list(two_grids.rglob("Omon/*/gr/*/*.nc")):
+        edited(path, lambda d: d.stack(cell=("lat", "lon")).reset_index("cell").transpose("time", "cell", ...))
+    archive = Archive(two_grids)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    found = list(plan_runs(archive, runs, windows, missing="error"))
+    assert [(plan.grid_label, plan.warnings) for plan in found] == [("gn", ()), ("gn", ())]
+    assert caplog.text.count("files on grid 'gr' are left aside: MADE-1: latitude and longitude share the dim") == 1
 
 
 def test_the_error_is_that_of_the_native_grid_where_no_other_can_be_read(two_grids, windows):

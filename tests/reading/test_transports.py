@@ -324,8 +324,9 @@ def test_a_streamfunction_that_is_not_needed_costs_nothing(one, caplog):
     assert {window.attrs["source"] for window in read(one).values()} == {"umo, vmo"}
     (path,) = one.rglob("msftbarot_*.nc")
     path.write_bytes(b"<html>")
-    plans = plans_of(one, missing="skip")
-    assert {part.sources for part in plan_transports(plans, missing="error")} == {(TRANSPORTS,)}
+    for missing in ("skip", "error"):
+        plans = plans_of(one, missing=missing)
+        assert {part.sources for part in plan_transports(plans, missing="error")} == {(TRANSPORTS,)}
     assert "msftbarot is left out: " in caplog.text and "its transports are left out" not in caplog.text
 
 

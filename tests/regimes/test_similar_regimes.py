@@ -27,7 +27,7 @@ REFLECTED = SimilarOcean(sign=-1)
 
 def test_a_cell_has_the_regime_of_its_budget_in_each_ocean(made_budget, model):
     regimes = model.predict(made_budget)
-    found = similar_regimes(made_budget, regimes, model, amplitudes=(0.5, 3.0))
+    found = similar_regimes(made_budget, regimes, model, amplitudes=(0.5, 1.0, 3.0, 0.5))
     labelled = regimes.assign(similar_regime=found)
     check(labelled, "regimes", where="made budget")
     oceans = oceans_of(labelled)

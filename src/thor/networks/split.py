@@ -111,7 +111,7 @@ def basin_folds(
         As for `make_split`, with `basin` (`thor.ocean.basins`).
     regimes : xarray.Dataset
     settings : SplitSettings
-        Its mode determines the test regions and whether the reflected ocean trains. In a published split, too, blocks
+        Its mode determines the test regions and whether similar oceans train. In a published split, too, blocks
         select and a buffer separates the roles: an ocean that is left out must not determine the best epoch.
     seed : int
         Of the blocks that select.

@@ -150,7 +150,7 @@ def check_transports(
             "'umo' and 'vmo' in other units than their attribute says? Correct it."
             if abs(drake) < STILL
             else "The sign is reversed: for msftbarot set streamfunction_sign: -1 of this model in "
-            "data_engineering.quirks; get other files of 'umo' and 'vmo'."
+            "data_engineering.quirks; of 'umo' and 'vmo' get other files."
             if drake < 0
             else "The units are not those that the file states: correct its attribute."
         )

@@ -5,19 +5,20 @@ from dataclasses import replace
 
 from thor.reading.baselines import branch_year_of_child
 from thor.reading.run_plan import RunPlan
-from thor.reading.runs import Run
+from thor.reading.runs import Run, is_control
 
-LONGEST_GAP = 150
-"""Years between branch and first file beyond which the date of the branch is wrong: what branches off a control run has
-some 150 to 165 years."""
+LONGEST_GAP = 170
+"""Years between branch and first file beyond which the date of the branch is taken to be wrong; hist-GHG has the years
+1850 to 2020."""
 
 
 def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
     """Return plans in which each run that branches off a control run has the year in which it begins.
 
     It is the year of the branch where the files state it, else the first year of the files, of another member of the
-    experiment if that begins earlier and their time axis does not begin with them. Where the run has no files from
-    then on, or the year is not that which the files state, there is a warning.
+    experiment if that begins earlier, their time axis does not begin with them, and the two do not number their years
+    as the control run does. Where the run has no files from then on, or the year is not that which the files state,
+    there is a warning; not for a control run whose own parent is not read, as no baseline depends on it.
     """
     return {run: _with_beginning(plan, plans) for run, plan in plans.items()}
 
@@ -33,22 +34,28 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
     if parent is None or not parent.is_control or parent.branch_year is None:
         return plan
     first, branch = _first_year(plan), branch_year_of_child(zos)
-    if branch is not None and first - branch <= LONGEST_GAP:
+    matters = parent.run in plans or not is_control(plan.run.experiment_id)
+    if branch is not None and -1 <= first - branch <= LONGEST_GAP:  # months after June are rounded up
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
         # the years of historical are those of the calendar
-        warned = (gap,) if later and "hist" not in plan.run.experiment_id else ()
+        warned = (gap,) if later and matters and "hist" not in plan.run.experiment_id else ()
         return replace(plan, begins=branch if later else first, warnings=(*plan.warnings, *warned))
     stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
-    others = {_first_year(other): other.run.key for other in _other_members(plan, plans)}
+    # members with the shift of this one number their years as the control run does: each has a first year of its own
+    others = {
+        _first_year(other): other.run.key
+        for other in _other_members(plan, plans)
+        if other.parent is None or other.parent.shift_years != parent.shift_years
+    }
     origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
     begins, whose = first, "its first year"
     if others and min(others) < first and origin != f"{first:04d}":
         begins, whose = min(others), f"that of {others[min(others)]}"
     if branch is not None or begins < first:
         parent = replace(parent, shift_years=parent.branch_year - begins)
-    warning = f"{stated}: taken to branch off in {begins}, {whose}"
-    return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, warning))
+    warned = (f"{stated}: taken to branch off in {begins}, {whose}",) if matters else ()
+    return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, *warned))
 
 
 def _other_members(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> list[RunPlan]:

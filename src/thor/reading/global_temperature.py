@@ -84,9 +84,8 @@ def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan | None:
             log.warning("%s: %s is read on grid '%s'. %s", run.key, TEMPERATURE, label, reason)
         try:
             parent = parent_of(run, series, branch_year=quirks.branch_years.get(run.experiment_id))
-        except DataError as error:
-            log.warning("%s of a run without parent: %s", TEMPERATURE, error)
-            parent = None
+        except DataError:  # warming is over the whole control run, whatever the year of the branch
+            parent = parent_of(run, series, branch_year=0)
         return TemperaturePlan(run, series, parent, "")
     return TemperaturePlan(run, None, None, reason) if stored else None
 

@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError, listed
+from thor.core.errors import ConfigError, DataError, GridError, listed
+from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
@@ -49,7 +50,8 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
 def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tuple[list[Group], list[str]]:
     """Return the files of these variables of a run that lie on one grid, for each such grid, the native one first.
 
-    The sentences beside them name the grid labels that are left aside: the first file is unreadable, or of no grid.
+    The sentences beside them name the grid labels that are left aside because their first file cannot be read. A label
+    of no grid, as of an unstructured model, is warned of once.
 
     Parameters
     ----------
@@ -89,7 +91,11 @@ def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tupl
         raise DataError(
             f"{run.key}: {', '.join(variable_ids)} share no grid ({_labels(there)}). Get all of them on one grid."
         )
-    return sorted(groups, key=lambda group: _rank(group, places)), list(refused)
+    foreign = {sentence for sentence, error in refused.items() if isinstance(error, GridError)}
+    for sentence in sorted(foreign):
+        warn_once(sentence)
+    damaged = [sentence for sentence in refused if sentence not in foreign]
+    return sorted(groups, key=lambda group: _rank(group, places)), damaged
 
 
 def left_aside(label: str, error: DataError, path: Path | None = None) -> str:

@@ -126,7 +126,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
         try:
             optional[what] = find(archive, run, group)
         except DataError as error:
-            if missing == "error":
+            spare = what == "msftbarot" and bool(optional.get("transports"))
+            if missing == "error" and not spare:
                 raise
             subject = f"its {what} are" if what in ("transports", "tracers") else f"{what} is"
             warnings.append(f"{subject} left out: {error}")

@@ -90,7 +90,7 @@ def _complete_sources(plan: RunPlan, window: Window, missing: Missing) -> tuple[
     found: list[tuple[str, ...]] = []
     for names in SOURCES:
         parts = {name: plan.transports[name] for name in names if name in plan.transports}
-        # months that lack in what may not be needed are no defect
+        # missing months are no defect of series that may not be needed
         needed = not found or not any(series.missing(window) for series in parts.values())
         if len(parts) == len(names) and needed and is_complete(parts, window, missing, without=" and ".join(names)):
             found.append(names)

@@ -48,6 +48,7 @@ class Stored:
                 span = _SPAN.search(path.name)
                 if span and all(span[2] < first or last < span[1] for first, last in spans):
                     found.append(path)
+                    spans.append(span.groups())
         return sorted(found, key=lambda path: path.name)
 
 

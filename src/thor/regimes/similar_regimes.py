@@ -46,7 +46,7 @@ def similar_regimes(
         When a term or the mask is missing, or fewer than `SIMILAR_CELLS` cells are labelled.
     """
     regime = regimes["regime"]
-    oceans = [SimilarOcean(sign, amplitude) for amplitude in (1.0, *amplitudes) for sign in (1, -1)][1:]
+    oceans = [SimilarOcean(sign, amplitude) for amplitude in dict.fromkeys((1.0, *amplitudes)) for sign in (1, -1)][1:]
     given = regime.attrs.get("labels") == "reference_regime"
     found = []
     for ocean in oceans:
