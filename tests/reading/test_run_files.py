@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from tests.made_archive import N_COLUMNS, write_fixed, write_run, write_series, years
-from thor.core.errors import DataError
+from thor.core.errors import DataError, DiskError
+from thor.reading import grids, run_files
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
 from thor.reading.runs import Run
@@ -101,6 +102,17 @@ def test_a_grid_that_is_none_for_thor_is_named_once_for_all_members(two_grids, w
     found = list(plan_runs(archive, runs, windows, missing="error"))
     assert [(plan.grid_label, plan.warnings) for plan in found] == [("gn", ()), ("gn", ())]
     assert caplog.text.count("files on grid 'gr' are left aside: MADE-1: latitude and longitude share the dim") == 1
+
+
+@pytest.mark.parametrize(("module", "step"), [(run_files, "read_series"), (grids, "read_positions")])
+def test_a_full_disk_is_no_fault_of_a_grid(two_grids, windows, monkeypatch, module, step):
+    def full(*_, **__):
+        monkeypatch.undo()
+        raise DiskError("The disk is full.")
+
+    monkeypatch.setattr(module, step, full)
+    with pytest.raises(DiskError, match="full"):
+        plan_of(two_grids, windows)
 
 
 def test_the_error_is_that_of_the_native_grid_where_no_other_can_be_read(two_grids, windows):

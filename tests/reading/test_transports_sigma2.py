@@ -317,6 +317,13 @@ def test_wrong_temperature_or_salinity_is_named_and_costs_the_density_classes_on
     assert len(transport_climatology(parts[0], SETTINGS, NoCheckpoint())["umo"].lev) == LEVEL_EDGES.size - 1
 
 
+def test_transports_that_fail_their_checks_are_not_binned(one):
+    change(one, "vmo", lambda d: d.assign(vmo=(-d["vmo"]).assign_attrs(d["vmo"].attrs)))
+    _, binned = parts_of(one, missing="skip")
+    with pytest.raises(DataError, match="the transports do not balance"):
+        transports_sigma2.transports_sigma2(next(iter(binned)), SETTINGS, NoCheckpoint())
+
+
 @pytest.mark.parametrize("names", [("thetao",), ("so",), ("thetao", "so")])
 def test_without_temperature_or_salinity_nothing_changes(one, names):
     marks = [transports_sigma2.sigma2_marks(parts_of(one)[1], SETTINGS)]

@@ -80,6 +80,13 @@ def test_members_that_start_in_different_years_are_averaged_in_the_same_years_si
     assert [*out["n_models"]] == [3, 3] and out["expected_area_m2"].tolist() == pytest.approx([100 / 3, 103 / 3])
 
 
+def test_a_member_whose_start_is_not_known_keeps_its_years():
+    table = areas({"A": [10.0, 20.0, 30.0]}).assign(window="1870-1889", window_start=1870, window_end=1889)
+    starts = {"A/ssp585/r1i1p1f1": 1870, "A/ssp585/r2i1p1f1": 1850}
+    found = member_areas(table, level=0.9, starts=starts)
+    assert found.set_index("window")["n_members"].to_dict() == {"years 1-20": 1, "years 21-40": 1, "1870-1889": 1}
+
+
 def test_windows_of_a_member_without_its_first_files_are_those_of_its_own_years():
     """The second member lacks its first 20 years; the second model is there from the year 41 on."""
     table = areas({"A": [10.0, 30.0], "B": [20.0]})

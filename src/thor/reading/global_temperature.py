@@ -10,7 +10,7 @@ import xarray as xr
 
 from thor.core.arrays import Array
 from thor.core.checkpoint import NoCheckpoint
-from thor.core.errors import DataError
+from thor.core.errors import DataError, DiskError
 from thor.core.variables import variable
 from thor.ocean.grid import Grid
 from thor.reading.archive import Archive
@@ -77,6 +77,8 @@ def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan | None:
     for label in sorted(stored, key=lambda label: (label != NATIVE, label)):
         try:
             series = read_series(stored[label].files(), TEMPERATURE, where=run.key)
+        except DiskError:
+            raise
         except DataError as error:
             reason = reason or str(error)
             continue

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError, GridError, listed
+from thor.core.errors import ConfigError, DataError, DiskError, GridError, listed
 from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
@@ -117,6 +117,8 @@ def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> tuple[_Pla
         for label, path in ((label, part.files()[0]) for label, part in stored.items()):
             try:
                 places[name, label] = read_positions(path, name, where=where)[["lat", "lon"]]
+            except DiskError:
+                raise
             except DataError as error:
                 last = error
                 refused[left_aside(label, error, path)] = error

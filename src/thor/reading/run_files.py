@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError, DiskError, GridError
 from thor.core.variables import published
 from thor.core.warn import warn_once
 from thor.reading.archive import Archive
@@ -54,6 +54,8 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
                 )
             if len(groups) > 1:
                 _require_usable(run, series, fixed["deptho"])
+        except DiskError:
+            raise
         except DataError as error:
             refused.append(error)
             warnings.append(left_aside(label_of(group), error))

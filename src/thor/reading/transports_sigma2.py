@@ -16,6 +16,7 @@ from thor.core.fingerprint import fingerprint
 from thor.core.variables import TRACERS, TRANSPORTS, variable
 from thor.ocean.density import SIGMA2_EDGES, class_coordinates
 from thor.ocean.faces import FACE_STEPS
+from thor.ocean.transport_checks import check_transports
 from thor.reading.files import checksum_of, naming
 from thor.reading.means import source_line, steps_in
 from thor.reading.positions import same_positions
@@ -72,7 +73,7 @@ def transports_sigma2(transports: TransportPlan, settings: ClimatologySettings, 
         When temperature or salinity does not lie on the T points of sea level.
     DataError
         When levels or time steps of the four variables differ, values are out of range, water without a density is
-        transported, or a file cannot be read.
+        transported, a file cannot be read, or the checks of the transports fail.
 
     Notes
     -----
@@ -99,6 +100,10 @@ def transports_sigma2(transports: TransportPlan, settings: ClimatologySettings, 
         values[:, ocean.faces[name]] = total.pop(name)
         dims = ("sigma2", *ocean.points.grid.dims)
         out[name] = (dims, values.reshape(-1, *ocean.points.grid.shape), variable(name).attrs)
+    columns = (out[name].astype(float).sum("sigma2", min_count=1) for name in TRANSPORTS)
+    u, v = (column.values / settings.reference_density for column in columns)
+    sea = sea_cells(plan, ocean.points)
+    check_transports(u, v, ocean.points.grid, sea=sea, where=transports.key, strict=settings.strict)
     return out.assign_attrs(
         plan.run.facets
         | sources

@@ -102,7 +102,7 @@ def model_areas(
     first = _starts_of_models(of_members, starts or {})
     years = of_members["window_start"] - first, of_members["window_end"] - first
     labels = of_members.groupby([of_members["experiment_id"], *years])["window"].transform("nunique")
-    of_members = _since_start(of_members, first, first.notna() & (labels > 1))
+    of_members = _since_start(of_members, first, labels > 1)
     groups = of_members.groupby(list(_OVER_MODELS), sort=False)
     table = groups["source_id"].agg(models=" ".join)
     for name, kind in (("expected_area_m2", ""), ("change_m2", "_change")):
@@ -137,6 +137,7 @@ def _starts_of_models(table: pd.DataFrame, starts: Mapping[str, int]) -> "pd.Ser
 
 def _since_start(table: pd.DataFrame, first: "pd.Series[int]", where: "pd.Series[bool]") -> pd.DataFrame:
     """Return the table with windows in some rows named by their years since the first, and these years."""
+    where &= first.notna()
     before = (first - 1).where(where, 0).astype(int)
     start, end = table["window_start"] - before, table["window_end"] - before
     names = [years_from_start(*years) for years in zip(start, end, strict=True)]
