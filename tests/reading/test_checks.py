@@ -92,7 +92,7 @@ def test_a_stress_that_is_missing_over_a_part_of_the_ocean_is_noticed(tmp_path):
     lat, lon, wet = write_tiny(tmp_path, skip=("tauuo",))
     write(tmp_path, "tauuo", np.where(wet & (lon < 200), FIELDS["tauuo"](lat, lon), np.nan), lat, lon)
     ocean, _ = only(tmp_path)
-    assert "stress_share: total of stress share is 0.511, expected 0.8 to 1.01." in ocean.attrs["checks_failed"]
+    assert "stress_share: share of the sea with a stress is 0.511, expected 0.8 to 1.01" in ocean.attrs["checks_failed"]
 
 
 def test_a_regional_model_is_not_checked_in_regions_it_does_not_have(tmp_path):

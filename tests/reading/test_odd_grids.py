@@ -183,7 +183,7 @@ def test_a_run_on_an_unstructured_grid_too_is_read_on_the_regridded_one(tmp_path
     ocean, _ = only(tmp_path / "both")
     assert ocean.attrs["grid_label"] == "gr"
     np.testing.assert_array_equal(ocean["zos"].values, expected["zos"].values)
-    assert caplog.text.count("files on grid 'gn' are left aside: TINY: latitude and longitude share the dim") == 1
+    assert caplog.text.count("files on grid 'gn' are not used: TINY: latitude and longitude share the dim") == 1
     for path in (tmp_path / "both").rglob("tauuo_*_gr_*.nc"):
         path.unlink()
     with pytest.raises(GridError, match="an unstructured grid, .* name its label in grid_labels"):

@@ -88,7 +88,7 @@ def test_a_grid_that_cannot_be_read_does_not_cost_the_other(
     said = " ".join(plan.warnings)
     # files on the regridded one are opened no further than needed
     if label == "gn" or (name, number) == ("zos", 0):
-        assert re.search(f"files on grid '{label}' are left aside: .*{words}", said)
+        assert re.search(f"files on grid '{label}' are not used: .*{words}", said)
     assert len(plan.warnings) <= 1
 
 
@@ -101,7 +101,7 @@ def test_a_grid_that_is_none_for_thor_is_named_once_for_all_members(two_grids, w
     runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
     found = list(plan_runs(archive, runs, windows, missing="error"))
     assert [(plan.grid_label, plan.warnings) for plan in found] == [("gn", ()), ("gn", ())]
-    assert caplog.text.count("files on grid 'gr' are left aside: MADE-1: latitude and longitude share the dim") == 1
+    assert caplog.text.count("files on grid 'gr' are not used: MADE-1: latitude and longitude share the dim") == 1
 
 
 @pytest.mark.parametrize(("module", "step"), [(run_files, "read_series"), (grids, "read_positions")])

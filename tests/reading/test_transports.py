@@ -313,9 +313,7 @@ def test_a_streamfunction_replaces_transports_that_cannot_be_used(one, caplog, f
     assert found.attrs["source"] == "msftbarot" and "umo" not in found
     assert rms(found["umo_column"] - expected["umo_column"]) < 0.002 * rms(expected["umo_column"])
     assert re.search(message, caplog.text)
-    assert (
-        re.search(message, found.attrs["left_aside"]) if TRANSPORTS in part.sources else "left_aside" not in found.attrs
-    )
+    assert re.search(message, found.attrs["not_used"]) if TRANSPORTS in part.sources else "not_used" not in found.attrs
 
 
 def test_a_streamfunction_that_is_not_needed_costs_nothing(one, caplog):

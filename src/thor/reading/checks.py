@@ -28,11 +28,13 @@ COVERED = 0.5
 DENSITY = 1027.0
 """Of sea water [kg m-3], to within two per cent."""
 
-_FITS = {
+_WORDS = {
+    "sea_share": "share of the Earth that is sea",
+    "stress_share": "share of the sea with a stress",
     "curl_correlation": "correlation of wind_stress_curl with the curl of the surface stress",
     "curl_slope": "slope of wind_stress_curl against the curl of the surface stress over density",
 }
-"""Quantities of all cells together, in words."""
+"""Quantities that are one number for the whole ocean, in words."""
 
 Span = tuple[float, float]
 
@@ -56,8 +58,8 @@ class Check:
     @property
     def subject(self) -> str:
         """The quantity that is checked, for messages."""
-        if self.statistic == "fit":
-            return _FITS[self.quantity]
+        if self.quantity in _WORDS:
+            return _WORDS[self.quantity]
         region = "" if self.latitudes == (-90.0, 90.0) else f" in {self.latitudes[0]:g} to {self.latitudes[1]:g} N"
         region += "" if self.longitudes == (0.0, 360.0) else f", {self.longitudes[0]:g} to {self.longitudes[1]:g} E"
         return f"{self.statistic.replace('_', ' ')} of {self.quantity.replace('_', ' ')}{region}"

@@ -50,7 +50,7 @@ def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group
 def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tuple[list[Group], list[str]]:
     """Return the files of these variables of a run that lie on one grid, for each such grid, the native one first.
 
-    The sentences beside them name the grid labels that are left aside because their first file cannot be read. A label
+    The sentences beside them name the grid labels that are not used because their first file cannot be read. A label
     of no grid, as of an unstructured model, is warned of once.
 
     Parameters
@@ -98,9 +98,9 @@ def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tupl
     return sorted(groups, key=lambda group: _rank(group, places)), damaged
 
 
-def left_aside(label: str, error: DataError, path: Path | None = None) -> str:
+def not_used(label: str, error: DataError, path: Path | None = None) -> str:
     """Return the sentence of a grid label that is not read; without the path of the file where that is given."""
-    return f"files on grid '{label}' are left aside: {str(error).removeprefix(f'{path}: ')}"
+    return f"files on grid '{label}' are not used: {str(error).removeprefix(f'{path}: ')}"
 
 
 def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> tuple[_Places, dict[str, DataError]]:
@@ -121,7 +121,7 @@ def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> tuple[_Pla
                 raise
             except DataError as error:
                 last = error
-                refused[left_aside(label, error, path)] = error
+                refused[not_used(label, error, path)] = error
         if not any((name, label) in places for label in stored):
             raise last
     return places, refused

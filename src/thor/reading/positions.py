@@ -261,7 +261,7 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
                 out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable * to_degrees
             else:
                 shape = dataset[candidate].shape
-                warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; left aside")
+                warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; not used")
             break
     if ("lat_bnds" in out) != ("lon_bnds" in out):
         out = {name: array for name, array in out.items() if not name.endswith("_bnds")}

@@ -9,7 +9,7 @@ from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.fields import read_field, unit_factor
 from thor.reading.files import attributes
-from thor.reading.grids import Group, grid_groups, label_of, left_aside
+from thor.reading.grids import Group, grid_groups, label_of, not_used
 from thor.reading.positions import read_positions, same_positions, storage_order
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
@@ -58,7 +58,7 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
             raise
         except DataError as error:
             refused.append(error)
-            warnings.append(left_aside(label_of(group), error))
+            warnings.append(not_used(label_of(group), error))
             continue
         return group, series, fixed, warnings
     raise refused[0]

@@ -135,11 +135,11 @@ def transport_climatology(
         [m, positive down] and `lev_bnds`; `umo_column`, `vmo_column` [kg s-1], their sums over depth, or those that the
         streamfunction gives. Through `FACES`; NaN on closed faces. Coordinates `lat`, `lon` of the T points.
         Attributes: facets of the run, `window`, `source`, `reference_density`, files, the numbers of
-        `thor.ocean.transport_checks`, and `left_aside` where the streamfunction replaces `umo` and `vmo`: why.
+        `thor.ocean.transport_checks`, and `not_used` where the streamfunction replaces `umo` and `vmo`: why.
 
     Raises
     ------
-    As follows for the last of the sources; those before it are left aside with a warning.
+    As follows for the last of the sources; those before it are then not used, with a warning.
     GridError
         When the transports have another number of rows or columns than sea level, or do not lie on faces.
     DataError
@@ -152,7 +152,7 @@ def transport_climatology(
     for a 0.25-degree model (1440 x 1080) with 75 levels 0.93 + 0.47 + 0.47 GB.
     """
     plan, where = transports.plan, transports.key
-    points, left_aside = t_points(plan), ""
+    points, not_used = t_points(plan), ""
     sea = sea_cells(plan, points)
     for names in transports.sources:
         try:
@@ -163,8 +163,8 @@ def transport_climatology(
         except DataError as error:
             if names == transports.sources[-1]:
                 raise
-            left_aside = str(error)
-            log.warning("%s: %s are left aside for msftbarot: %s", where, " and ".join(names), left_aside)
+            not_used = str(error)
+            log.warning("%s: msftbarot is read instead of %s: %s", where, " and ".join(names), not_used)
     places = points.places
     out = places.drop_vars([name for name in places.variables if str(name).endswith("_bnds")])
     for name, (dims, values) in fields.items():
@@ -178,7 +178,7 @@ def transport_climatology(
         plan.run.facets
         | measured
         | made_from
-        | ({"left_aside": left_aside} if left_aside else {})
+        | ({"not_used": not_used} if not_used else {})
         | {"window": str(transports.window), "faces": FACES, "reference_density": settings.reference_density}
     )
 

@@ -1,6 +1,6 @@
 """The regimes of the training ocean's cells in oceans that are similar to it (`thor.ocean.similar_oceans`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -47,15 +47,16 @@ def similar_regimes(
     """
     regime = regimes["regime"]
     oceans = [SimilarOcean(sign, amplitude) for amplitude in dict.fromkeys((1.0, *amplitudes)) for sign in (1, -1)][1:]
+
+    def consensus(there: xr.Dataset) -> np.ndarray:
+        return model.predict(there)["regime"].transpose(*regime.dims).values
+
     given = regime.attrs.get("labels") == "reference_regime"
+    regimes_of = _nearest_regimes(budget, regime.values, model) if given else consensus
     found = []
     for ocean in oceans:
         factors = dict(zip(model.terms, ocean.term_factors(model.terms), strict=True))
-        there = budget.assign({name: factor * budget[name] for name, factor in factors.items()})
-        if given:
-            found.append(_of_nearest(budget, there, regime.values, model))
-        else:
-            found.append(model.predict(there)["regime"].transpose(*regime.dims).values)
+        found.append(regimes_of(budget.assign({name: factor * budget[name] for name, factor in factors.items()})))
     flags = {name: regime.attrs[name] for name in ("flag_values", "flag_meanings")}
     return xr.DataArray(
         np.where(regime.values >= 0, np.stack(found), -1).astype(np.int8),
@@ -73,15 +74,20 @@ def _coordinate(name: str, values: list[float]) -> xr.Variable:
     return xr.Variable("similar_ocean", values, variable(name).attrs)
 
 
-def _of_nearest(budget: xr.Dataset, there: xr.Dataset, labels: np.ndarray, model: RegimeModel) -> np.ndarray:
+def _nearest_regimes(budget: xr.Dataset, labels: np.ndarray, model: RegimeModel) -> Callable[[xr.Dataset], np.ndarray]:
+    """Return the function that gives the regimes of a budget from the labelled cells with the most similar terms."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    (points, mask), (points_there, _) = (budget_points(each, terms=model.terms) for each in (budget, there))
+    points, mask = budget_points(budget, terms=model.terms)
     given = labels[mask]
     known = given >= 0
     if known.sum() < SIMILAR_CELLS:
         raise DataError(f"Only {known.sum()} cells are labelled; similar oceans need {SIMILAR_CELLS} or more.")
     nearest = KNeighborsClassifier(SIMILAR_CELLS).fit(model.standardise(points[known]), given[known])
-    found = np.full(labels.shape, -1, dtype=np.int8)
-    found[mask] = nearest.predict(model.standardise(points_there))
-    return found
+
+    def regimes(there: xr.Dataset) -> np.ndarray:
+        found = np.full(labels.shape, -1, dtype=np.int8)
+        found[mask] = nearest.predict(model.standardise(budget_points(there, terms=model.terms)[0]))
+        return found
+
+    return regimes
