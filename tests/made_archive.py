@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from thor.reading.grids import grid_groups
 from thor.reading.warming_levels import LEVEL_COLUMNS
 
 N_ROWS, N_COLUMNS = 9, 16
@@ -179,3 +180,8 @@ def write_run(root, *, first=1850, last=1853, fixed=True, **options):
     if fixed:
         for variable_id in ("deptho", "areacello", "sftof"):
             write_fixed(root, variable_id, **facets)
+
+
+def grid_group(archive, run, names):
+    """The files of these variables on the grid that is tried first: the native one where there is a choice."""
+    return grid_groups(archive, run, names)[0][0]

@@ -5,10 +5,10 @@ import shutil
 import pytest
 import xarray as xr
 
-from tests.made_archive import folder, write_run, write_series, years
+from tests.made_archive import folder, grid_group, write_run, write_series, years
 from thor.core.errors import ConfigError, DataError
 from thor.reading.archive import Archive
-from thor.reading.grids import grid_group, label_of
+from thor.reading.grids import label_of
 from thor.reading.runs import Run
 
 RUN = Run("MADE-1", "historical", "r1i1p1f1")

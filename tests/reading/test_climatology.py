@@ -141,17 +141,18 @@ def test_such_a_field_on_other_cells_is_left_out(root, make_climatology, caplog)
     assert "mlotst is left out: 'mlotst' does not lie on the cells of 'zos'" in caplog.text
 
 
+def mark_of_only_run(root, windows):
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    plans = plan_runs(archive, runs, windows, missing="error")
+    (found,) = climatology_marks(plans, ClimatologySettings(windows=windows)).values()
+    return found
+
+
 @pytest.mark.parametrize("name", ["deptho", "areacello", "zos", "zos without tracking_id"])
 def test_the_fingerprint_changes_with_the_content_of_a_file_of_the_same_size(tmp_path, windows, name):
     name, _, without = name.partition(" ")
     write_run(tmp_path, n_files=1)
-
-    def mark():
-        archive = Archive(tmp_path)
-        runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-        plans = plan_runs(archive, runs, windows, missing="error")
-        (found,) = climatology_marks(plans, ClimatologySettings(windows=windows)).values()
-        return found
 
     def edit(dataset, factor=1.0):
         changed = dataset.assign({name: (dataset[name].dims, factor * dataset[name].values, dataset[name].attrs)})
@@ -164,7 +165,7 @@ def test_the_fingerprint_changes_with_the_content_of_a_file_of_the_same_size(tmp
         rewritten(tmp_path, name, lambda dataset, factor=factor: edit(dataset, factor))
         (path,) = tmp_path.rglob(f"{name}_*.nc")
         sizes.add(path.stat().st_size)
-        marks += [mark(), mark()]
+        marks += [mark_of_only_run(tmp_path, windows), mark_of_only_run(tmp_path, windows)]
     assert len(sizes) == 1
     assert marks[0] == marks[1] != marks[2] == marks[3]
 
@@ -173,20 +174,13 @@ def test_a_file_edited_in_place_has_another_fingerprint_and_a_copy_the_same(tmp_
     write_run(tmp_path)
     (path, _) = sorted(tmp_path.rglob("tauuo_*.nc"))
 
-    def mark():
-        archive = Archive(tmp_path)
-        runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
-        plans = plan_runs(archive, runs, windows, missing="error")
-        (found,) = climatology_marks(plans, ClimatologySettings(windows=windows)).values()
-        return found
-
-    first, size = mark(), path.stat().st_size
+    first, size = mark_of_only_run(tmp_path, windows), path.stat().st_size
     shutil.copyfile(path, tmp_path / "copy")
     (tmp_path / "copy").replace(path)
-    assert mark() == first
+    assert mark_of_only_run(tmp_path, windows) == first
     with netCDF4.Dataset(path, "r+") as file:
         file["tauuo"][:] = -file["tauuo"][:]
-    assert path.stat().st_size == size and mark() != first
+    assert path.stat().st_size == size and mark_of_only_run(tmp_path, windows) != first
 
 
 def test_a_sample_of_a_file_is_of_its_whole_length(tmp_path):

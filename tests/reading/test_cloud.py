@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tests.made_archive import N_COLUMNS, N_ROWS, write_run
+from tests.made_archive import N_COLUMNS, N_ROWS, grid_group, write_run
 from tests.reading.conftest import WINDOWS
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError
@@ -16,7 +16,7 @@ from thor.reading import cloud
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
 from thor.reading.cloud import CATALOGUE_COLUMNS, CloudArchive, fetch_store
-from thor.reading.grids import grid_group, label_of
+from thor.reading.grids import label_of
 from thor.reading.plans import plan_runs
 from thor.reading.runs import Run
 

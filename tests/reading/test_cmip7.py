@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.made_archive import grid_group
 from tests.ocean.idealized.conftest import ARCHIVE
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import ConfigError, DataError
@@ -17,7 +18,7 @@ from thor.ocean.features import window_features
 from thor.ocean.idealized.archive import idealized_archive
 from thor.reading.archive import Archive
 from thor.reading.climatology import ClimatologySettings, climatology
-from thor.reading.grids import grid_group, label_of
+from thor.reading.grids import label_of
 from thor.reading.layouts import layout_of
 from thor.reading.plans import plan_runs
 from thor.reading.run_files import SURFACE

@@ -42,11 +42,6 @@ def label_of(group: Group) -> str:
     return " ".join(dict.fromkeys(stored.grid_label for stored in group.values()))
 
 
-def grid_group(archive: Archive, run: Run, variable_ids: Sequence[str]) -> Group:
-    """Return the first of `grid_groups`: the native one where there is a choice."""
-    return grid_groups(archive, run, variable_ids)[0][0]
-
-
 def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tuple[list[Group], list[str]]:
     """Return the files of these variables of a run that lie on one grid, for each such grid, the native one first.
 
