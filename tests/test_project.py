@@ -37,11 +37,10 @@ HEAVY = (
     "cartopy",
     "sklearn",
     "matplotlib.pyplot",
-    "global_land_mask",
 )
 NOT_IN_THE_LIBRARY = (
     *("kedro", "kedro_datasets", "mlflow", "tensorflow", "tf_keras", "tensorflow_probability"),
-    *("shap", "lime", "numba", "optuna", "distributed", "cartopy", "matplotlib.pyplot", "plotly", "global_land_mask"),
+    *("shap", "lime", "numba", "optuna", "distributed", "cartopy", "matplotlib.pyplot", "plotly"),
 )
 
 

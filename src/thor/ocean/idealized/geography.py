@@ -1,7 +1,7 @@
 """Land, straits and depth of the idealized ocean: one function of longitude and latitude for every grid.
 
-The land is that of the `global-land-mask` package (GLOBE topography, 1 km). What a coarse cell cannot resolve is listed
-in `sea_floor.yml`: passages that carry water between oceans stay open, isthmuses stay closed. Small islands are left
+The land is that of the GLOBE topography (1 km), taken from the package `global-land-mask` at the points of
+`sea_lattice.npz`. What a coarse cell cannot resolve is listed in `sea_floor.yml`: passages that carry water between oceans stay open, isthmuses stay closed. Small islands are left
 out. The Mediterranean, Baltic, Red Sea and Persian Gulf are closed off and count as land, like every sea without a
 connection to the largest ocean.
 
@@ -13,10 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
-from typing import IO, Any
-from zipfile import ZipFile
+from typing import Any
 
 import numpy as np
 import yaml
@@ -24,8 +21,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from thor.core.arrays import Array, IntArray, Mask
-from thor.core.errors import ConfigError, DataError
+from thor.core.arrays import Array, Mask
+from thor.core.errors import ConfigError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.idealized.c_grid import CGrid, regular_c_grid
 from thor.ocean.idealized.settings import OceanSettings
@@ -139,40 +136,10 @@ def sea_fraction(grid: CGrid) -> Array:
 
 
 @cache
-def sea_lattice(per_degree: int = 8) -> Mask:
-    """Return True at sea on points of a regular lattice, south to north and 180W to 180E.
-
-    The package would unpack its whole 1 km mask, a gigabyte; here it is read as a stream, row by row.
-    """
-    package = find_spec("global_land_mask")
-    if package is None or not package.submodule_search_locations:
-        raise DataError("The package global-land-mask is not installed; install the project's pinned dependencies.")
-    lat = -90 + (np.arange(180 * per_degree) + 0.5) / per_degree
-    lon = -180 + (np.arange(360 * per_degree) + 0.5) / per_degree
-    with ZipFile(Path(package.submodule_search_locations[0]) / "globe_combined_mask_compressed.npz") as archive:
-        rows, columns = (_index(archive, name, values) for name, values in (("lat.npy", lat), ("lon.npy", lon)))
-        with archive.open("mask.npy") as file:
-            return _rows_of(file, rows)[:, columns]
-
-
-def _index(archive: ZipFile, name: str, values: Array) -> IntArray:
-    """Return the index of each value on an evenly spaced axis of the mask, truncated as the package does."""
-    with archive.open(name) as file:
-        axis = np.lib.format.read_array(file)
-    return ((values - axis[0]) / (axis[1] - axis[0])).astype(int)
-
-
-def _rows_of(file: IO[bytes], rows: IntArray) -> Mask:
-    """Return some rows of a two-dimensional boolean array stored as .npy, one row in memory at a time."""
-    np.lib.format.read_magic(file)
-    (n_rows, n_columns), _, dtype = np.lib.format.read_array_header_1_0(file)
-    wanted = {int(row): place for place, row in enumerate(rows)}
-    out = np.empty((len(rows), n_columns), dtype=dtype)
-    for row in range(n_rows):
-        content = file.read(n_columns)
-        if row in wanted:
-            out[wanted[row]] = np.frombuffer(content, dtype=dtype)
-    return out
+def sea_lattice() -> Mask:
+    """Return True at sea on a regular lattice of eight points per degree, south to north and 180W to 180E."""
+    with files("thor.ocean.idealized").joinpath("sea_lattice.npz").open("rb") as file:
+        return np.unpackbits(np.load(file)["sea"], axis=1).astype(bool)
 
 
 def positions_in_space(lat: Array, lon: Array) -> Array:
