@@ -6,6 +6,7 @@ from typing import Any
 import dask
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from thor.core.contracts import structure
 from thor.core.contracts.contract import MASKS, Contract, Regions, cells_text
@@ -60,8 +61,8 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     scalars = {key: value.data for more, _ in judged for key, value in more.items()}
     # All at once, so that dask reads each block once for all scalars.
     computed = dask.compute(*numbers.values(), scalars)
-    *found, values = ({key: float(value) for key, value in part.items()} for part in computed)
-    of_field = dict(zip(numbers, found, strict=True))
+    of_field = {name: _merged(found) for name, found in zip(numbers, computed, strict=False)}
+    values = {key: float(value) for key, value in computed[-1].items()}
 
     _check_coordinates(dataset, grid, of_field, contract, where)
     for name, factor in factors.items():
@@ -115,17 +116,39 @@ def _region_of(name: str, contract: Contract, regions: Regions) -> _Region:
 def _numbers(field: xr.Variable, region: _Region) -> dict[str, Any]:
     # Arrays of NumPy or dask: the same with xarray takes longer than to read a small file.
     array = field.data
-    finite = np.isfinite(array)
-    fill = finite & (abs(array) > UNDECLARED_FILL)
-    measured = finite & ~fill
-    return {
-        "finite": finite.sum(),
-        "infinite": np.isinf(array).sum(),
-        "fill": fill.sum(),
-        "fill_value": np.where(fill, array, -np.inf).max(),
-        "low": np.where(measured, array, np.inf).min(),
-        "high": np.where(measured, array, -np.inf).max(),
-        "gaps": (xr.Variable(field.dims, ~finite) & region.variable).data.sum() if region is not None else 0,
+    if isinstance(array, np.ndarray):
+        found = _of_block(array)
+    else:
+        shape = (*((1,) * n for n in array.numblocks), (len(_MERGED),))
+        found = array.map_blocks(_of_block, chunks=shape, new_axis=array.ndim, dtype=float)
+    missing = xr.Variable(field.dims, ~np.isfinite(array)) & region.variable if region is not None else None
+    return {"found": found, "gaps": 0 if missing is None else missing.data.sum()}
+
+
+_MERGED = {"finite": np.sum, "infinite": np.sum, "fill": np.sum, "fill_value": np.max, "low": np.min, "high": np.max}
+"""The numbers of a block, and how those of all blocks are put together."""
+
+
+def _of_block(array: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the numbers of one block, shape (1, ..., 1, number)."""
+    low, high = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
+    if -UNDECLARED_FILL <= low and high <= UNDECLARED_FILL:  # nearly always
+        numbers = [np.count_nonzero(array == array), 0, 0, -np.inf, low, high]
+    else:
+        finite = np.isfinite(array)
+        fill = finite & (abs(array) > UNDECLARED_FILL)
+        measured = finite & ~fill
+        numbers = [
+            *(finite.sum(), np.isinf(array).sum(), fill.sum(), np.where(fill, array, -np.inf).max()),
+            *(np.where(measured, array, np.inf).min(), np.where(measured, array, -np.inf).max()),
+        ]
+    return np.array(numbers, dtype=float).reshape((1,) * array.ndim + (-1,))
+
+
+def _merged(computed: Mapping[str, Any]) -> Found:
+    blocks = computed["found"].reshape(-1, len(_MERGED))
+    return {name: float(merge(blocks[:, k])) for k, (name, merge) in enumerate(_MERGED.items())} | {
+        "gaps": float(computed["gaps"])
     }
 
 
