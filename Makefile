@@ -55,6 +55,8 @@ clean: ## remove outputs of runs and builds; downloads and your files stay
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing the pinned dependencies into $(VENV) (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# the lock is complete; Python compiles what is imported, a small part of it, at the first import
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile \
+		-r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@

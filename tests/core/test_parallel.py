@@ -2,12 +2,16 @@
 
 import logging
 import os
+import time
+from contextlib import suppress
+from multiprocessing import active_children
+from multiprocessing.context import ForkProcess
 
 import numpy as np
 import pytest
 
 from thor.core.errors import ConfigError, DataError
-from thor.core.parallel import in_processes, n_cores, number_of_processes, one_thread
+from thor.core.parallel import forked_workers, in_processes, n_cores, number_of_processes, one_thread
 from thor.core.warn import warn_once
 
 log = logging.getLogger("thor.tests")
@@ -44,6 +48,60 @@ def test_an_error_is_raised_here_after_what_was_logged_before_it(n_processes, ca
     assert "part 3" in caplog.messages
     if n_processes == 2:
         assert "in work" in caught.value.__notes__[0]
+
+
+def state_of(number):
+    return os.getpid(), MADE.get("state")
+
+
+def forked_children():
+    return [child for child in active_children() if isinstance(child, ForkProcess)]
+
+
+MADE = {}
+
+
+def test_forked_workers_have_what_was_there_and_end_with_the_block():
+    MADE["state"] = "before"
+    with forked_workers(2):
+        MADE["state"] = "after"
+        found = list(in_processes(state_of, ((number,) for number in range(6)), n_processes=2))
+        processes, states = zip(*found, strict=True)
+        assert set(states) == {"before"}
+        assert set(processes) <= {child.pid for child in forked_children()}
+        assert len(forked_children()) == 2
+    assert not forked_children()
+    MADE.clear()
+
+
+def test_forked_workers_give_what_this_process_gives(caplog):
+    warn_once.cache_clear()
+    with forked_workers(2), caplog.at_level(logging.INFO, logger="thor"):
+        results = list(in_processes(work, ((number, VALUES) for number in range(3)), n_processes=2))
+    with one_thread():
+        assert {value for _, value in results} == {float(VALUES @ VALUES)}
+    assert [message for message in caplog.messages if message.startswith("part")] == ["part 0", "part 1", "part 2"]
+    assert sum(message.startswith("MADE-1") for message in caplog.messages) == 1
+
+
+def test_an_error_in_a_forked_worker_is_raised_here_and_ends_all(caplog):
+    with pytest.raises(DataError, match="part 3") as caught, forked_workers(2):
+        list(in_processes(work, ((number, VALUES) for number in range(2, 60)), n_processes=2))
+    assert "in work" in caught.value.__notes__[0]
+    assert not forked_children()
+
+
+def slept(seconds):
+    time.sleep(seconds)
+
+
+def test_what_stops_the_work_does_not_wait_for_forked_workers():
+    started = time.perf_counter()
+    with forked_workers(2), suppress(KeyboardInterrupt):
+        for _ in in_processes(slept, ((seconds,) for seconds in (0, 300, 300)), n_processes=2):
+            raise KeyboardInterrupt
+    assert time.perf_counter() - started < 60
+    assert not forked_children()
 
 
 def test_the_number_by_default_is_that_of_the_cores_and_at_most_four():

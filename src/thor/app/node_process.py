@@ -10,17 +10,18 @@ import threading
 import time
 import traceback
 from functools import partial
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pandas as pd
 from kedro.io import DataCatalog
+from kedro.pipeline.node import Node
 from kedro.runner import Task
 
 from thor.app.failures import root_error, terminate
 from thor.core.errors import ThorError
 from thor.core.memory import search_garbage_rarely
+from thor.core.parallel import end_with_parent, forked_workers
 from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
 
@@ -73,10 +74,16 @@ def run_node(
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
     signal.signal(signal.SIGTERM, terminate)
-    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     os.environ.update(environment)
     search_garbage_rarely()
-    sender, node = _Sender(connection), pickle.loads(pickled)
+    node = pickle.loads(pickled)
+    n_processes = max((getattr(datasets[name], "n_processes", 1) for name in node.outputs), default=1)
+    with forked_workers(n_processes):
+        _run(node, datasets, _Sender(connection), is_async, run_id)
+
+
+def _run(node: Node, datasets: dict[str, Any], sender: _Sender, is_async: bool, run_id: str | None) -> None:
+    end_with_parent()
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:
         with logged_progress(str):
@@ -94,13 +101,6 @@ def _end_kept_workers() -> None:
     kept = sys.modules.get("joblib.externals.loky.reusable_executor")
     if kept is not None and kept._executor is not None:
         kept._executor.terminate(kill_workers=True)  # also removes the arrays shared with them
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _portable(error: Exception, node: str) -> Exception:

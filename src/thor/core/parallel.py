@@ -2,14 +2,18 @@
 
 import logging
 import os
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from itertools import starmap
 from logging.handlers import QueueHandler
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -21,7 +25,7 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 _AHEAD = 2
-"""Parts handed out per thread before their results are taken: bounds the memory."""
+"""Parts handed out per worker before their results are taken: bounds the memory."""
 
 _MOST_PROCESSES = 4
 """Without a setting: each process holds its part of the work, and the run waits for its longest chain of nodes."""
@@ -67,17 +71,21 @@ def in_threads(
     """
     n_threads = n_threads or n_cores()
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[Future[Output]] = deque()
-        try:
-            for part in parts:
-                waiting.append(pool.submit(work, part))
-                if len(waiting) >= _AHEAD * n_threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from _in_order(lambda part: pool.submit(work, part), parts, n_threads)
+
+
+def _in_order(submit: Callable[[Input], Future[Output]], parts: Iterable[Input], n_workers: int) -> Iterator[Output]:
+    waiting: deque[Future[Output]] = deque()
+    try:
+        for part in parts:
+            waiting.append(submit(part))
+            if len(waiting) >= _AHEAD * n_workers:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def number_of_processes(setting: int | None, name: str) -> int:
@@ -120,8 +128,10 @@ def in_processes(
     import joblib  # takes longer to import than many commands
 
     levels = {name: logging.getLogger(name).getEffectiveLevel() for name in ("", "thor")}
+    tasks = ((levels, work, part) for part in parts)
     parallel = joblib.Parallel(n_jobs=n_processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
-    for result, records in parallel(joblib.delayed(_with_log)(levels, work, part) for part in parts):
+    done = _on_forked(*_forked, tasks) if _forked else parallel(joblib.delayed(_with_log)(*task) for task in tasks)
+    for result, records in done:
         for record in records:
             if record.name == warn.log.name:
                 warn.warn_once(record.getMessage())
@@ -130,6 +140,67 @@ def in_processes(
         if isinstance(result, _Failure):
             raise result.error
         yield result
+
+
+class _Forked(NamedTuple):
+    submit: Callable[..., Future[bytes]]
+    processes: list[BaseProcess]
+
+
+_forked: _Forked | None = None
+
+
+@contextmanager
+def forked_workers(number: int) -> Iterator[None]:
+    """Fork the processes of `in_processes` here: they need no time to import what this one has imported.
+
+    Not where this process has other threads than that of `end_with_parent`: a fork copies the locks that they hold.
+    """
+    global _forked
+    if number == 1:
+        yield
+        return
+    others = active_children()
+    with ProcessPoolExecutor(number, mp_context=get_context("fork"), initializer=end_with_parent) as pool:
+        pool.submit(int)  # the first task forks all of them
+        _forked = _Forked(pool.submit, [process for process in active_children() if process not in others])
+        try:
+            yield
+        finally:
+            _forked = None
+
+
+def _on_forked(
+    submit: Callable[..., Future[bytes]], processes: list[BaseProcess], tasks: Iterable[tuple[Any, ...]]
+) -> Iterator[Any]:
+    """Yield what `_with_log` returns for each task; after an error the processes are ended."""
+    import cloudpickle
+
+    try:
+        for done in _in_order(lambda task: submit(_on_pickled, cloudpickle.dumps(task)), tasks, len(processes)):
+            yield cloudpickle.loads(done)
+    except BaseException:
+        for process in processes:
+            process.kill()
+        raise
+
+
+def _on_pickled(task: bytes) -> bytes:
+    import cloudpickle
+
+    with one_thread():
+        return cloudpickle.dumps(_with_log(*cloudpickle.loads(task)))  # type: ignore[no-any-return]
+
+
+def end_with_parent() -> None:
+    """End this process, from a thread, when the one that started it has ended."""
+
+    def wait_and_end() -> None:
+        if parent := parent_process():
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=wait_and_end, name="end with parent", daemon=True).start()
 
 
 class _Records(list[logging.LogRecord]):

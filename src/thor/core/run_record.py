@@ -252,5 +252,7 @@ class MemoryWatch:
             total = float(self._process.memory_info().rss)
             for child in self._process.children(recursive=True):
                 with suppress(psutil.Error):
-                    total += child.memory_info().rss
+                    # What a forked child shares with this process does not count again, where the system knows it.
+                    about = child.memory_full_info()
+                    total += getattr(about, "pss", about.uss)
         return total

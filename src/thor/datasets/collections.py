@@ -106,7 +106,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         self._saves = Saves(self._path)
         self._may_be_empty = may_be_empty
         self._may_be_left_out = may_be_left_out
-        self._n_processes = number_of_processes(n_processes, "archive_processes")
+        self.n_processes = number_of_processes(n_processes, "archive_processes")
         # By name: the rules of a contract are closures, and a dataset is sent to the process of a node.
         self._contract = find_contract(contract).name if contract else None
         self._chunks = chunks
@@ -191,7 +191,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         """Yield what `_make` returns for each key; processes that are ended leave no temporary file."""
         parts = ((key, mark, make, mixed) for key, (mark, make) in data.items())
         try:
-            yield from in_processes(self._make, parts, n_processes=self._n_processes if len(data) > 1 else 1)
+            yield from in_processes(self._make, parts, n_processes=self.n_processes if len(data) > 1 else 1)
         except BaseException:
             for key in data:
                 remove_leftovers(self._file(key))

@@ -1,6 +1,6 @@
 """Checking a dataset against a contract, lazily: all rules are reductions, computed together in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dask
@@ -125,14 +125,21 @@ def _numbers(field: xr.Variable, region: _Region) -> dict[str, Any]:
     return {"found": found, "gaps": 0 if missing is None else missing.data.sum()}
 
 
-_MERGED = {"finite": np.sum, "infinite": np.sum, "fill": np.sum, "fill_value": np.max, "low": np.min, "high": np.max}
+_MERGED: Mapping[str, Callable[..., Any]] = {
+    "finite": np.sum,
+    "infinite": np.sum,
+    "fill": np.sum,
+    "fill_value": np.max,
+    "low": np.min,
+    "high": np.max,
+}
 """The numbers of a block, and how those of all blocks are put together."""
 
 
 def _of_block(array: NDArray[Any]) -> NDArray[np.float64]:
     """Return the numbers of one block, shape (1, ..., 1, number)."""
     low, high = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
-    if -UNDECLARED_FILL <= low and high <= UNDECLARED_FILL:  # nearly always
+    if low >= -UNDECLARED_FILL and high <= UNDECLARED_FILL:  # nearly always
         numbers = [np.count_nonzero(array == array), 0, 0, -np.inf, low, high]
     else:
         finite = np.isfinite(array)

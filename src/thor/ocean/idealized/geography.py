@@ -1,9 +1,9 @@
 """Land, straits and depth of the idealized ocean: one function of longitude and latitude for every grid.
 
 The land is that of the GLOBE topography (1 km), taken from the package `global-land-mask` at the points of
-`sea_lattice.npz`. What a coarse cell cannot resolve is listed in `sea_floor.yml`: passages that carry water between oceans stay open, isthmuses stay closed. Small islands are left
-out. The Mediterranean, Baltic, Red Sea and Persian Gulf are closed off and count as land, like every sea without a
-connection to the largest ocean.
+`sea_lattice.npz`. What a coarse cell cannot resolve is listed in `sea_floor.yml`: passages that carry water between
+oceans stay open, isthmuses stay closed. Small islands are left out. The Mediterranean, Baltic, Red Sea and Persian Gulf
+are closed off and count as land, like every sea without a connection to the largest ocean.
 
 The depth has shelves and slopes by distance to land, ridges along polylines and seeded rough hills, all of them
 functions of position alone, so that two resolutions have the same sea floor.
