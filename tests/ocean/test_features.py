@@ -55,6 +55,30 @@ def test_values_against_calculus(raw_ocean):
         assert float(np.sqrt((difference**2).mean())) < 0.03 * float(np.sqrt((field**2).mean())), name
 
 
+def test_the_polar_filter_changes_high_latitudes_in_true_geometry_only(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    plain, filtered = (features(ocean, **PLAIN, polar_filter=used) for used in (False, True))
+    for name in FEATURES:
+        change = np.abs(filtered[name] - plain[name])
+        assert float(change.sel(lat=slice(-55, 55)).max()) == 0
+        if name != "coriolis_parameter":
+            assert float(change.sel(lat=slice(75, 90)).max()) > 0, name
+    published = {**PLAIN, "metric": "published"}
+    xr.testing.assert_identical(features(ocean, **published), features(ocean, **published, polar_filter=True))
+
+
+def test_windows_are_filtered_as_the_training_ocean(raw_ocean):
+    ocean = harmonise(raw_ocean)
+    options = {"reference_density": 1029.0, "extended": True, "neighbourhood_radii_km": [], "polar_filter": True}
+    changing = ocean[["zos", "tauuo", "tauvo"]].expand_dims(window=2)
+    windows = ocean.drop_vars(["zos", "tauuo", "tauvo"]).merge(changing)
+    got = window_features(windows, **options)
+    expected = features(ocean, stress_curl="surface", metric="spherical", **options)
+    for name in feature_names(expected):
+        found = got[name].isel(window=1) if "window" in got[name].dims else got[name]
+        np.testing.assert_array_equal(found.values, expected[name].values)
+
+
 def test_extended_features(raw_ocean):
     ocean = harmonise(raw_ocean)
     got = features(ocean, **PLAIN | {"extended": True, "neighbourhood_radii_km": [600, 1200]})

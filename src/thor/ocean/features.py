@@ -9,6 +9,7 @@ import xarray as xr
 from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import FEATURES, STRESS, SURFACE_SET, extended_features, groups_of, variable
+from thor.ocean import operators
 from thor.ocean.basins import basin_codes
 from thor.ocean.cells import cell_coordinates
 from thor.ocean.geostrophic import geostrophic_terms, geostrophic_transport
@@ -45,6 +46,7 @@ def features(
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
+    polar_filter: bool = False,
 ) -> xr.Dataset:
     """Return the features of every ocean cell.
 
@@ -66,6 +68,9 @@ def features(
         Radii within which area-weighted means and spreads of the features `NEIGHBOURHOOD_OF` are added.
     neighbourhood_statistics : sequence of str
         Which of them: see `thor.ocean.neighbourhood`.
+    polar_filter : bool
+        Whether sea level, depth and stress are first averaged by `thor.ocean.operators.polar_filter`; never in the
+        published geometry.
 
     Returns
     -------
@@ -76,6 +81,8 @@ def features(
         number of valid cells with land around them.
     """
     grid = Grid.from_dataset(ocean)
+    if polar_filter and metric == "spherical":
+        ocean = _filtered(ocean, grid)
     take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     fields = _surface_fields(ocean, fixed, grid, take_gradient, stress_curl, reference_density, extended=extended)
@@ -96,6 +103,7 @@ def window_features(
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
+    polar_filter: bool = False,
 ) -> xr.Dataset:
     """Return the features of every ocean cell of a climate model in every window.
 
@@ -106,7 +114,7 @@ def window_features(
     terms : xarray.Dataset, optional
         From `thor.ocean.diagnosed_terms`, for the features from transports; without it, or where it lacks a window,
         the run has none of them.
-    reference_density, extended, neighbourhood_radii_km, neighbourhood_statistics
+    reference_density, extended, neighbourhood_radii_km, neighbourhood_statistics, polar_filter
         As for `features`. The stress curl is always that of the surface stress, the geometry always true.
 
     Returns
@@ -116,6 +124,8 @@ def window_features(
         where all features of the set `surface` are finite in all windows.
     """
     grid = Grid.from_dataset(climatology)
+    if polar_filter:
+        climatology = _filtered(climatology, grid)
     fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
     each = []
     for number in range(climatology.sizes["window"]):
@@ -133,6 +143,13 @@ def window_features(
     out = _dataset(climatology, grid, by_window | fixed, valid, stress_curl="surface", metric="spherical")
     keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
     return out.assign_coords({name: climatology[name] for name in keep}).assign_attrs(climatology.attrs | out.attrs)
+
+
+def _filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
+    names = [name for name in ("zos", "deptho", *STRESS) if name in ocean and ocean[name].dims[-2:] == grid.dims]
+    return ocean.assign(
+        {name: ocean[name].copy(data=operators.polar_filter(_values(ocean, name), grid)) for name in names}
+    )
 
 
 def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extended: bool) -> dict[str, Array]:

@@ -202,4 +202,5 @@ def _feature_options(parameters: DataEngineering) -> dict[str, Any]:
         "extended": parameters.extended_features,
         "neighbourhood_radii_km": parameters.neighbourhood_radii_km,
         "neighbourhood_statistics": parameters.neighbourhood_statistics,
+        "polar_filter": parameters.polar_filter,
     }
