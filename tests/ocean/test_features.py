@@ -63,6 +63,8 @@ def test_the_polar_filter_changes_high_latitudes_in_true_geometry_only(raw_ocean
         assert float(change.sel(lat=slice(-55, 55)).max()) == 0
         if name != "coriolis_parameter":
             assert float(change.sel(lat=slice(75, 90)).max()) > 0, name
+    assert "polar_filter" in filtered.attrs
+    assert "polar_filter" not in plain.attrs
     published = {**PLAIN, "metric": "published"}
     xr.testing.assert_identical(features(ocean, **published), features(ocean, **published, polar_filter=True))
 

@@ -9,7 +9,6 @@ import xarray as xr
 from thor.core.arrays import Array
 from thor.core.errors import DataError
 from thor.core.variables import FEATURES, STRESS, SURFACE_SET, extended_features, groups_of, variable
-from thor.ocean import operators
 from thor.ocean.basins import basin_codes
 from thor.ocean.cells import cell_coordinates
 from thor.ocean.geostrophic import geostrophic_terms, geostrophic_transport
@@ -17,6 +16,7 @@ from thor.ocean.grid import Grid
 from thor.ocean.neighbourhood import NEIGHBOURHOOD_STATISTICS
 from thor.ocean.neighbourhood import neighbourhood_statistics as statistics_within
 from thor.ocean.operators import gradient, published_gradient
+from thor.ocean.polar_filter import polar_filtered
 from thor.ocean.stress import coastal_curl, stress_eastward_northward
 from thor.ocean.stress import stress_curl as curl_of_stress
 from thor.ocean.torques import transport_torques
@@ -69,8 +69,7 @@ def features(
     neighbourhood_statistics : sequence of str
         Which of them: see `thor.ocean.neighbourhood`.
     polar_filter : bool
-        Whether sea level, depth and stress are first averaged by `thor.ocean.operators.polar_filter`; never in the
-        published geometry.
+        Whether fields first pass `thor.ocean.polar_filter`; never in the published geometry.
 
     Returns
     -------
@@ -81,8 +80,7 @@ def features(
         number of valid cells with land around them.
     """
     grid = Grid.from_dataset(ocean)
-    if polar_filter and metric == "spherical":
-        ocean = _filtered(ocean, grid)
+    ocean = polar_filtered(ocean, grid) if polar_filter and metric == "spherical" else ocean
     take_gradient = gradient if metric == "spherical" else published_gradient
     fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
     fields = _surface_fields(ocean, fixed, grid, take_gradient, stress_curl, reference_density, extended=extended)
@@ -124,8 +122,7 @@ def window_features(
         where all features of the set `surface` are finite in all windows.
     """
     grid = Grid.from_dataset(climatology)
-    if polar_filter:
-        climatology = _filtered(climatology, grid)
+    climatology = polar_filtered(climatology, grid) if polar_filter else climatology
     fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
     each = []
     for number in range(climatology.sizes["window"]):
@@ -143,13 +140,6 @@ def window_features(
     out = _dataset(climatology, grid, by_window | fixed, valid, stress_curl="surface", metric="spherical")
     keep = ["window", *(name for name in climatology.coords if climatology[name].dims == ("window",))]
     return out.assign_coords({name: climatology[name] for name in keep}).assign_attrs(climatology.attrs | out.attrs)
-
-
-def _filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
-    names = [name for name in ("zos", "deptho", *STRESS) if name in ocean and ocean[name].dims[-2:] == grid.dims]
-    return ocean.assign(
-        {name: ocean[name].copy(data=operators.polar_filter(_values(ocean, name), grid)) for name in names}
-    )
 
 
 def _fixed_fields(deptho: Array, grid: Grid, take_gradient: Gradient, *, extended: bool) -> dict[str, Array]:
@@ -305,7 +295,6 @@ def _dataset(
     out["areacello"] = ocean["areacello"]
     out = out.assign_coords(cell_coordinates(ocean, grid).coords)
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
-    if "budget_scale" in ocean.attrs:
-        # Features are compared with regimes of this budget: the file keeps the difference of scales.
-        out.attrs["budget_scale"] = ocean.attrs["budget_scale"]
+    # Features are compared with regimes of this budget: the file keeps the difference of scales.
+    out.attrs |= {name: ocean.attrs[name] for name in ("budget_scale", "polar_filter") if name in ocean.attrs}
     return out

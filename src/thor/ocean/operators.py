@@ -14,7 +14,6 @@ to land are missing. Recipe: notebooks of Sonnewald & Lguensat (2021), doi:10.10
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from thor.core.arrays import Array
 from thor.core.errors import GridError
@@ -83,41 +82,6 @@ def published_gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
     eastward = np.gradient(field, axis=1) / (np.abs(np.cos(np.deg2rad(lat))) * METRES_PER_DEGREE * spacing_lon)
     northward = np.gradient(field, axis=0) / (METRES_PER_DEGREE * np.gradient(lat, axis=0))
     return np.roll(eastward, seam, axis=1), np.roll(northward, seam, axis=1)
-
-
-def polar_filter(field: Array, grid: Grid) -> Array:
-    """Return a field averaged along the rows of a regular grid, over about the distance between rows.
-
-    Fields that were interpolated to a regular grid have no detail at the distance between meridians near the poles:
-    their differences along a row would measure the interpolation.
-
-    Parameters
-    ----------
-    field : ndarray of shape (..., n_rows, n_columns)
-        NaN on land.
-    grid : Grid
-
-    Returns
-    -------
-    ndarray of the same shape
-        Mean over the ocean among the largest odd number of columns that does not exceed the ratio of the spacings by
-        more than one, in rows where that ratio is 2 or more, and NaN on land; the field itself in other rows, and on
-        other grids.
-    """
-    if np.nanmax(np.ptp(grid.lat, axis=1)) > 0:
-        return field
-    spacing_lon = np.median(np.abs(np.mod(np.diff(grid.lon[0]) + 180, 360) - 180))
-    ratio = np.abs(np.gradient(grid.lat[:, 0])) / (spacing_lon * np.cos(np.deg2rad(grid.lat[:, 0])))
-    out, mode = field.copy(), "wrap" if grid.periodic else "constant"
-    for row in np.flatnonzero(ratio >= 2):
-        size = min(2 * int(ratio[row] / 2) + 1, grid.shape[1])
-        ocean = np.isfinite(field[..., row, :])
-        counted = ocean & ~grid.duplicate[row]
-        total = uniform_filter1d(np.where(counted, field[..., row, :], 0.0), size, mode=mode)
-        share = uniform_filter1d(counted.astype(float), size, mode=mode)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            out[..., row, :] = np.where(ocean, total / share, np.nan)
-    return out
 
 
 def curl(eastward: Array, northward: Array, grid: Grid) -> Array:
