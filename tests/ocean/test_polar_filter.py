@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
@@ -67,4 +68,15 @@ def test_the_polar_filter_wraps_and_leaves_other_grids():
     np.testing.assert_allclose(got[row, [-3, -2, -1, 0, 1, 2, 3]], [0, 0.2, 0.2, 0.2, 0.2, 0.2, 0], atol=1e-12)
     pole = displaced_pole_c_grid(4.0).t
     field = np.random.default_rng(1).normal(size=pole.lat.shape)
-    assert polar_filter(field, replace(grid, lat=pole.lat, lon=pole.lon)) is field
+    unknown = np.where(pole.lon < 20, np.nan, pole.lat)
+    for lat in (pole.lat, unknown):
+        assert polar_filter(field, replace(grid, lat=lat, lon=pole.lon)) is field
+
+
+def test_a_row_on_the_pole_becomes_its_mean():
+    lat, lon = np.linspace(-90, 90, 46), np.arange(0, 360, 5.0)
+    grid = Grid.from_dataset(xr.Dataset(coords={"lat": lat, "lon": lon}))
+    field = np.random.default_rng(1).normal(size=grid.shape)
+    got = polar_filter(field, grid)
+    for row in (0, -1):
+        np.testing.assert_allclose(got[row], field[row].mean(), atol=1e-12)

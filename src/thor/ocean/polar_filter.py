@@ -36,7 +36,7 @@ def polar_filter(field: Array, grid: Grid) -> Array:
         more than one, in rows where that ratio is 2 or more, and NaN on land; the field itself in other rows, and on
         other grids.
     """
-    if np.nanmax(np.ptp(grid.lat, axis=1)) > 0:
+    if not (np.ptp(grid.lat, axis=1) == 0).all():
         return field
     spacing_lon = np.median(np.abs(np.mod(np.diff(grid.lon[0]) + 180, 360) - 180))
     ratio = np.abs(np.gradient(grid.lat[:, 0])) / (spacing_lon * np.cos(np.deg2rad(grid.lat[:, 0])))
