@@ -110,7 +110,7 @@ class Series:
     def span(self) -> str:
         """First and last month, as ``1850-01 to 1850-12``."""
         months = self.months
-        return f"{_month_text(months[0])} to {_month_text(months[-1])}"
+        return f"{month_text(months[0])} to {month_text(months[-1])}"
 
     @property
     def calendar(self) -> str:
@@ -125,7 +125,7 @@ class Series:
     def missing(self, window: Window) -> list[str]:
         """Return the months the window lacks, as ``1850-03``."""
         absent = np.setdiff1d(np.asarray(window.months), self.months)
-        return [_month_text(month) for month in absent]
+        return [month_text(month) for month in absent]
 
     def continuing(self, earlier: "Series | None") -> "Series":
         """Return this series after the files of another that end where it begins; itself where there are none.
@@ -140,8 +140,8 @@ class Series:
         """Return why the files of another series are no beginning of this one; empty where they are."""
         first, before = self.files[0], earlier.before(self.months[0])
         if not before or before[-1].months.max() + 1 != self.months[0]:
-            last = f"ends in {_month_text(before[-1].months.max())}" if before else "has no file"
-            return f"{earlier.where} {last} before {_month_text(self.months[0])}, in which this begins"
+            last = f"ends in {month_text(before[-1].months.max())}" if before else "has no file"
+            return f"{earlier.where} {last} before {month_text(self.months[0])}, in which this begins"
         for file in before:
             for what, of_one, of_other in (
                 ("calendar", _calendar(file), _calendar(first)),
@@ -270,10 +270,11 @@ def _require_single_months(headers: Sequence[SeriesFile], where: str) -> None:
     first, second = (headers[owner[order[doubled[0] + k]]].path.name for k in range(2))
     files = f"twice in {first}" if first == second else f"in {first} and in {second}"
     raise DataError(
-        f"{where}: {_month_text(months[order[doubled[0]]])} is there {files}; {doubled.size} months are doubled. "
+        f"{where}: {month_text(months[order[doubled[0]]])} is there {files}; {doubled.size} months are doubled. "
         "Two versions or overlapping files in one folder: keep one."
     )
 
 
-def _month_text(month: int) -> str:
+def month_text(month: int) -> str:
+    """Return a month counted from January of year zero as ``1850-03``."""
     return f"{month // 12:04d}-{month % 12 + 1:02d}"

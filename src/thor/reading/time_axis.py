@@ -96,6 +96,12 @@ def clean_units(units: str) -> str:
     return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
 
 
+def named_months(path: Path) -> tuple[int, int] | None:
+    """Return the first and last month at the end of a file's name, counted from January of year zero; None for none."""
+    span = _SPAN.search(path.name)
+    return span and (12 * int(span[1]) + int(span[2] or 1) - 1, 12 * int(span[3]) + int(span[4] or 12) - 1)
+
+
 def _times(variable: netCDF4.Variable, path: Path) -> Array:
     values = np.asarray(variable[:], dtype=float)
     missing = ~(np.abs(values) < UNDECLARED_FILL) | (values == getattr(variable, "_FillValue", np.nan))
@@ -116,27 +122,22 @@ def _around(stamps: Array, edges: Array) -> bool:
 
 def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
     """Return whether the first and last month between bounds are those in the file's name."""
-    span = _SPAN.search(path.name)
-    if span is None:
-        return False
     middles = edges.mean(axis=1)
-    first, last = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
-    ends = (int(span[1]), int(span[2] or 1), int(span[3]), int(span[4] or 12))
-    return (first.year, first.month, last.year, last.month) == ends
+    dates = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
+    return tuple(12 * date.year + date.month - 1 for date in dates) == named_months(path)
 
 
 def _stamped_at_end(dates: Any, path: Path) -> bool:
     """Return whether all steps are stamped at midnight at the end of their month, by the months in the file's name."""
     if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
         return False
-    first, last = (12 * date.year + date.month for date in (min(dates), max(dates)))
+    first, last = (12 * date.year + date.month - 1 for date in (min(dates), max(dates)))
     if _CLOUD_PART.search(path.name):
         warn_once(str(path.parent), "steps without bounds at midnight are taken for the start of their month")
         return False
     begins = ends = False
-    if span := _SPAN.search(path.name):
-        begins = first == 12 * int(span[1]) + int(span[2] or 1)
-        ends = last == 12 * int(span[3]) + int(span[4] or 12) + 1
+    if span := named_months(path):
+        begins, ends = first == span[0], last == span[1] + 1
     if begins == ends:
         raise DataError(
             f"{path}: its steps have no bounds around them and are stamped at midnight between months, {min(dates)} to "
