@@ -1,14 +1,17 @@
 """The months of time steps: axes that cannot be read cost one run, steps without bounds are in their own month."""
 
+import re
+
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.made_archive import write_run, years
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
-from thor.reading.series import read_header
+from thor.reading.series import read_header, read_series
 
 
 def first_file(root, source_id="MADE-1"):
@@ -137,3 +140,47 @@ def test_parts_of_a_store_in_the_cloud_have_no_months_in_their_names_and_are_rea
     header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn_000240.nc")), "zos")
     np.testing.assert_array_equal(header.months, years(1850, 1851))
     assert "steps without bounds at midnight are taken for the start of their month" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "every", "words"),
+    [
+        (None, 12, "365 days apart"),
+        (None, 3, "90.5 to 92 days apart"),
+        (None, 0.03, "0.913 days apart"),
+        ("time_bnds", 3, "90 to 92 days long by their bounds"),
+        ("time_bnds", 24, "730 days long by their bounds"),
+        ("time_bnds", 0.03, "0.913 days long by their bounds"),
+    ],
+)
+def test_steps_that_are_no_months_are_named_with_their_length(root, bounds, every, words):
+    path = first_file(root)
+    with xr.open_dataset(path, decode_times=False) as stored:
+        edges = [*stored["time_bnds"].values[:, 0].tolist(), 730.0]
+        dataset = stored.drop_vars("time_bnds").load()
+    path.unlink()
+    edges = np.array(edges[::every] if every > 1 else [every * 30.4375 * k for k in range(25)])
+    dataset = dataset.isel(time=slice(edges.size - 1))
+    attrs = {"units": "days since 1850-01-01", "calendar": "noleap"} | ({"bounds": bounds} if bounds else {})
+    dataset = dataset.assign_coords(time=("time", (edges[1:] + edges[:-1]) / 2, attrs))
+    dataset.assign(time_bnds=(("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))).to_netcdf(path)
+    with pytest.raises(DataError, match=f"its time steps are {words}; expected means over months"):
+        read_header(path, "zos")
+
+
+def test_a_time_axis_in_dates_is_named_with_the_remedy(root):
+    with netCDF4.Dataset(first_file(root), "a") as file:
+        file["time"].units = "day as %Y%m%d.%f"
+    with pytest.raises(DataError, match="it has 'day as %Y%m%d.%f'. Store its times in days: cdo setreftime"):
+        read_header(first_file(root), "zos")
+
+
+def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, caplog):
+    paths = sorted((root / "CMIP6").rglob("zos_Omon_MADE-1_*.nc"))
+    read_series(paths, "zos", where="MADE-1")
+    assert not caplog.text
+    with netCDF4.Dataset(paths[0], "a") as file:
+        file["time"].units = "days since 1849-11-27"
+    read_series(paths, "zos", where="MADE-1")
+    words = f"MADE-1 zos: 1 of 2 files have other months .* than by their name: 1849-12 to 1851-11 in {paths[0].name}"
+    assert re.search(words, caplog.text)

@@ -11,8 +11,9 @@ import numpy as np
 from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
+from thor.core.warn import warn_once
 from thor.reading.files import sampled_checksum, unreadable
-from thor.reading.time_axis import read_time_axis
+from thor.reading.time_axis import named_months, read_time_axis
 from thor.reading.windows import Window
 
 _REFORM = 12 * 1582 + 10
@@ -196,6 +197,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
         for header in others:
             _require_same(where, facet, named, header, named.attrs[facet], header.attrs[facet])
     _require_single_months(headers, where)
+    _warn_of_names(headers, f"{where} {variable_id}")
     return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 
 
@@ -212,7 +214,10 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
             if variable_id not in file.variables:
-                raise DataError(f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}.")
+                raise DataError(
+                    f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
+                    f"(ncrename -v OLD,{variable_id}), or take out the file."
+                )
             field = file.variables[variable_id]
             source = variable(variable_id).published
             with_levels = source is not None and source.levels
@@ -268,11 +273,24 @@ def _require_single_months(headers: Sequence[SeriesFile], where: str) -> None:
     if not doubled.size:
         return
     first, second = (headers[owner[order[doubled[0] + k]]].path.name for k in range(2))
-    files = f"twice in {first}" if first == second else f"in {first} and in {second}"
-    raise DataError(
-        f"{where}: {month_text(months[order[doubled[0]]])} is there {files}; {doubled.size} months are doubled. "
-        "Two versions or overlapping files in one folder: keep one."
-    )
+    files, remedy = f"in {first} and in {second}", "Two versions or overlapping files in one folder: keep one."
+    if first == second:
+        files = f"twice in {first}"
+        remedy = f"Take out steps that are repeated, or correct its calendar, {headers[0].calendar}."
+    month = month_text(months[order[doubled[0]]])
+    raise DataError(f"{where}: {month} is there {files}; {doubled.size} months are doubled. {remedy}")
+
+
+def _warn_of_names(headers: Sequence[SeriesFile], where: str) -> None:
+    """Warn of files with months outside those in their names: their calendar may be another one."""
+    spans = [(header.months.min(), header.months.max(), named_months(header.path)) for header in headers]
+    odd = [k for k, (first, last, named) in enumerate(spans) if named and not named[0] <= first <= last <= named[1]]
+    if odd:
+        first, last = map(month_text, spans[odd[0]][:2])
+        warn_once(
+            f"{where}: {len(odd)} of {len(headers)} files have other months by their time axis, which counts, than by "
+            f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is the calendar {headers[0].calendar} right?"
+        )
 
 
 def month_text(month: int) -> str:

@@ -18,6 +18,7 @@ _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
 _CLOUD_PART = re.compile(r"_\d{6}\.nc$")  # of a store, which has no months in its name
+_REMEDY = "Store its times in days: cdo setreftime,1850-01-01,00:00:00,days in.nc out.nc."
 _SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
 
 
@@ -53,11 +54,14 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         ambiguous.
     """
     if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
-        raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
+        got = getattr(file.variables.get(dim), "units", "none")
+        raise DataError(
+            f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'; it has {got!r}. {_REMEDY}"
+        )
     time = file.variables[dim]
     if not time.size:
         raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
-    bounds = getattr(time, "bounds", None)
+    bounds = getattr(time, "bounds", getattr(time, "climatology", None))
     calendar = str(getattr(time, "calendar", "standard")).lower()
     units = clean_units(str(time.units))
     model = str(getattr(file, "source_id", path.parent))
@@ -77,6 +81,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         else:
             values = _times(time, path)
         if step_months == 1:
+            _require_months(values, edges, units, calendar, path)
             dates = cftime.num2date(values, units, calendar=calendar)
             if edges is None and _stamped_at_end(dates, path):
                 warn_once(
@@ -84,7 +89,9 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
                 )
                 dates = dates - timedelta(days=1)
     except UNREADABLE_DATE as error:
-        raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
+        raise DataError(
+            f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}. {_REMEDY}"
+        ) from error
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
     return TimeAxis(months, days, _SAME_CALENDAR.get(calendar, calendar), step_months)
@@ -118,6 +125,22 @@ def _around(stamps: Array, edges: Array) -> bool:
     low, high = np.sort(edges, axis=1).T
     slack = 0.01 * (high - low)  # times in single precision
     return bool(((low < high) & (low - slack <= stamps) & (stamps <= high + slack)).all())
+
+
+def _require_months(values: Array, edges: Array | None, units: str, calendar: str, path: Path) -> None:
+    """Raise DataError where time steps are not those of months, by their bounds or else by the time between them."""
+    lengths = np.abs(np.diff(values) if edges is None else edges[:, 1] - edges[:, 0])
+    if not lengths.size:
+        return
+    start, *ends = cftime.num2date(np.array([0, lengths.min(), lengths.max()]), units, calendar)
+    shortest, longest = ((end - start) / timedelta(days=1) for end in ends)
+    # without bounds months may be missing or doubled
+    if (longest < 20 or shortest > 80) if edges is None else (shortest < 20 or longest > 40):
+        spans = f"{shortest:.3g}" if shortest == longest else f"{shortest:.3g} to {longest:.3g}"
+        raise DataError(
+            f"{path}: its time steps are {spans} days {'apart' if edges is None else 'long by their bounds'}; expected "
+            "means over months, or with bounds over calendar years. Get monthly means, or correct its time axis."
+        )
 
 
 def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
