@@ -1,6 +1,7 @@
 """Faults of an archive are named, or corrected with a warning where that is safe."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -154,6 +155,45 @@ def test_a_sea_level_with_rows_against_its_latitudes_is_noticed(root, make_clima
         rewrite(path, lambda d: d.assign_coords(lat=("lat", d["lat"].values[::-1], d["lat"].attrs)))
     make_climatology(root)
     assert "15 % of the cells with a depth have no sea level in every month and are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "words"),
+    [
+        ("deptho", True, "cells with a sea level have no depth and are left out"),
+        ("deptho", False, "cells with a sea level have no depth and are left out"),
+        ("sftof", True, "cells with a depth and a sea level have no sea area and are left out"),
+    ],
+)
+def test_a_depth_or_sea_area_of_half_of_the_sea_is_noticed(root, make_climatology, caplog, name, published, words):
+    if not published:
+        next((root / "CMIP6").rglob("sftof_*.nc")).unlink()
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=d["zos"].where(~land(), 0.0).assign_attrs(d["zos"].attrs)))
+    make_climatology(root)
+    assert "are left out" not in caplog.text
+    write_fixed(root, name, values=np.where(np.arange(N_ROWS)[:, None] < 3, 0.0, fixed_field(name)))
+    make_climatology(root)
+    assert re.search(rf"2\d % of the {words}", caplog.text)
+
+
+@pytest.mark.parametrize("name", ["deptho", "areacello"])
+def test_a_fixed_field_of_text_costs_its_run_or_field_alone(root, make_climatology, caplog, name):
+    rewrite(write_fixed(root, name), lambda d: d.assign({name: d[name].astype(str).assign_attrs(units="m")}))
+    words = f"'{name}' is of type .*; expected numbers. Fetch the file again"
+    if name == "deptho":
+        with pytest.raises(GridError, match=words):
+            make_climatology(root)
+    else:
+        make_climatology(root)
+        assert re.search(words, caplog.text)
+
+
+def test_a_folder_without_netcdf_files_is_named(root, make_climatology):
+    for path in files(root, "zos"):
+        path.rename(path.with_suffix(".nc.gz"))
+    with pytest.raises(DataError, match=r"no 'zos' .* not read: .*/Omon/zos \(no file \*.nc\). Get the variable"):
+        make_climatology(root)
 
 
 def test_a_window_of_zeros_is_noticed(root, make_climatology):

@@ -60,7 +60,7 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
     assert not caplog.text
     values[[4, 36]] = 0 * values[0]
     window_means(series(tmp_path, values=values), WINDOWS, checkpoint=NoCheckpoint())
-    assert caplog.text.count("no cell has a value other than 0 in 1850-05, 1853-01, unlike in other months") == 1
+    assert caplog.text.count("every cell is 0 or missing in 1850-05, 1853-01, unlike in other months") == 1
     caplog.clear()
     window_means(series(tmp_path, values=0 * values), WINDOWS, checkpoint=NoCheckpoint())
     assert not caplog.text

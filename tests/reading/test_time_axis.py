@@ -1,6 +1,7 @@
 """The months of time steps: axes that cannot be read cost one run, steps without bounds are in their own month."""
 
 import re
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -12,6 +13,7 @@ from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
 from thor.reading.series import read_header, read_series
+from thor.reading.time_axis import clean_units, named_months
 
 
 def first_file(root, source_id="MADE-1"):
@@ -184,3 +186,27 @@ def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, capl
     read_series(paths, "zos", where="MADE-1")
     words = f"MADE-1 zos: 1 of 2 files have other months .* than by their name: 1849-12 to 1851-11 in {paths[0].name}"
     assert re.search(words, caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("units", "cleaned"),
+    [
+        ("days since 1850-01-01", "days since 1850-01-01 0:0"),
+        ("days since 0001-01-01-06-30-00", "days since 0001-01-01 06:30"),
+        ("hours since 1850-1-1T06:00:00Z", "hours since 1850-1-1 06:00"),
+        ("days since 1850-01-01 06:00:00.0 UTC", "days since 1850-01-01 06:00"),
+    ],
+)
+def test_the_time_of_the_reference_date_counts(root, units, cleaned):
+    assert clean_units(units) == cleaned
+    path = edit(first_file(root), lambda time, edges: edges[:, 0] - 0.25)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].units = "days since 1850-01-01 06:00:00"
+    np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
+
+
+def test_years_of_five_digits_are_no_months():
+    assert named_months(Path("zos_185003-185111.nc")) == (12 * 1850 + 2, 12 * 1851 + 10)
+    assert named_months(Path("zos_1850-1851.nc")) == (12 * 1850, 12 * 1851 + 11)
+    assert named_months(Path("zos_18500316-18511116.nc")) == (12 * 1850 + 2, 12 * 1851 + 10)
+    assert named_months(Path("zos_1200101-1200412.nc")) is None

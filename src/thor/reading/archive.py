@@ -202,17 +202,17 @@ class Archive:
         return [name for name in published() if self.stored(run, name)]
 
     def elsewhere(self, *variable_ids: str, **pinned: str) -> str:
-        """Return a sentence on what runs with these facets have of variables where it is not read; empty for nothing.
+        """Return a sentence on what runs with these facets have of variables that is not read; empty for nothing.
 
-        That is below another table, frequency or branding suffix.
+        That is below another table, frequency or branding suffix, or no NetCDF file.
         """
         found = []
         for (top, layout), name in product(self._branches, variable_ids):
             address = layout.address(name) or {}
             wanted = pinned | {"variable_id": name}
             for folder, there in self._walk(top, layout, layout.deepest((*wanted, *address)), wanted):
-                if any(there[facet] != expected for facet, expected in address.items()):
-                    found.append(str(folder.relative_to(top)))
+                elsewhere = any(there[facet] != expected for facet, expected in address.items())
+                found.append(f"{folder.relative_to(top)}{'' if elsewhere else ' (no file *.nc)'}")
         return f" Other output of it is not read: {listed(found)}." if found else ""
 
     def fixed(self, run: Run, variable_id: str) -> Iterator[tuple[Run, Stored]]:

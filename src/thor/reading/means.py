@@ -75,7 +75,7 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
     if state.empty and np.nan_to_num(state.sums).any():
         log.warning(
-            "%s: no cell has a value other than 0 in %s, unlike in other months. Is a file damaged? Fetch it again",
+            "%s: every cell is 0 or missing in %s, unlike in other months. Is a file damaged? Fetch it again",
             series.where,
             listed(state.empty, most=6),
         )

@@ -289,7 +289,7 @@ def _warn_of_names(headers: Sequence[SeriesFile], where: str) -> None:
         first, last = map(month_text, spans[odd[0]][:2])
         warn_once(
             f"{where}: {len(odd)} of {len(headers)} files have other months by their time axis, which counts, than by "
-            f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is the calendar {headers[0].calendar} right?"
+            f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is calendar {headers[0].calendar} right?"
         )
 
 

@@ -19,7 +19,8 @@ UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
 _CLOUD_PART = re.compile(r"_\d{6}\.nc$")  # of a store, which has no months in its name
 _REMEDY = "Store its times in days: cdo setreftime,1850-01-01,00:00:00,days in.nc out.nc."
-_SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
+_DATE = re.compile(r"since\s+(-?\d+-\d+-\d+)(?:[-T\s]+(\d+)[-:](\d+))?.*")
+_SPAN = re.compile(r"_(\d{4})(\d\d)?(?:\d\d)*-(\d{4})(\d\d)?(?:\d\d)*\.nc$")
 
 
 class TimeAxis(NamedTuple):
@@ -98,9 +99,8 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
 
 
 def clean_units(units: str) -> str:
-    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00."""
-    step, _, date = units.partition(" since ")
-    return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
+    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00, or a time zone."""
+    return _DATE.sub(lambda date: f"since {date[1]} {date[2] or 0}:{date[3] or 0}", units)
 
 
 def named_months(path: Path) -> tuple[int, int] | None:
