@@ -382,6 +382,21 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+@pytest.mark.parametrize("name", ["zos", "deptho"])
+def test_a_truncated_file_in_a_classic_format_is_named(root, make_climatology, form, name):
+    expected = make_climatology(root)[name].values
+    path = next((root / "CMIP6").rglob(f"{name}_*.nc"))
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        stored = dataset.load().drop_encoding()
+    path.unlink()
+    stored.to_netcdf(path, format=form)
+    np.testing.assert_array_equal(make_climatology(root)[name].values, expected)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataError, match=f"{path.name}.* cannot be read as NetCDF: it is shorter than its header says"):
+        make_climatology(root)
+
+
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"<html>"), lambda path: path.symlink_to("nowhere")])
 def test_fixed_files_that_cannot_be_read_cost_their_run_alone(tmp_path, windows, caplog, spoil):
     for source_id in ("MADE-1", "MADE-2", "MADE-3"):

@@ -66,6 +66,15 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
     assert not caplog.text
 
 
+def test_a_file_without_positions_is_named(tmp_path):
+    made = series(tmp_path)
+    with netCDF4.Dataset(made.files[2].path, "a") as file:
+        file.renameVariable("lat", "north")
+        file["north"].delncattr("standard_name")
+    with pytest.raises(DataError, match=f"{made.files[2].path.name}: .* no latitude of 'tauuo' among"):
+        window_means(made, WINDOWS, checkpoint=NoCheckpoint())
+
+
 def test_leap_years_have_their_day(tmp_path):
     values = np.zeros((48, N_ROWS, N_COLUMNS), dtype="float32")
     february = 24 + 1  # of 1852

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,10 +64,28 @@ def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None
         raise GridError(f"{path}: '{variable_id}' is of type {got}; expected numbers. Fetch the file again.")
 
 
+def require_whole(path: Path) -> None:
+    """Raise OSError where a file of a classic format is shorter than its header says: its end would be zeros."""
+    with path.open("rb") as file:
+        classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
+    if not classic:
+        return
+    from scipy.io import netcdf_file  # here, because every start of a run would import it
+
+    with warnings.catch_warnings(action="ignore"):  # of scipy, that it cannot close a file that is too short
+        try:
+            netcdf_file(path, mmap=True).close()
+        except (ValueError, TypeError, IndexError, KeyError):
+            classic = False
+    if not classic:
+        raise OSError("it is shorter than its header says")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Give the open file, times not decoded; DataError when it cannot be read."""
     try:
+        require_whole(path)
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
-from thor.reading.files import opened, opened_with_checksum
+from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
 from thor.reading.series import Series, SeriesFile, month_text
 from thor.reading.windows import Window
@@ -197,7 +197,8 @@ def _add_block(sums: Array, block: AnyArray, steps: IntArray, weights: Array) ->
 def _require_cells_of_first(state: _State, series: Series, file: SeriesFile, dataset: xr.Dataset) -> None:
     """Raise GridError unless the cells of an open file lie where those of the first file of its series do."""
     first = series.files[0]
-    cells = some_positions(dataset, series.variable_id, where=series.where)
+    with naming(file.path):
+        cells = some_positions(dataset, series.variable_id, where=series.where)
     if file is first:
         state.cells = cells
     elif state.cells is None:

@@ -12,7 +12,7 @@ from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.core.warn import warn_once
-from thor.reading.files import sampled_checksum, unreadable
+from thor.reading.files import require_whole, sampled_checksum, unreadable
 from thor.reading.time_axis import named_months, read_time_axis
 from thor.reading.windows import Window
 
@@ -141,7 +141,7 @@ class Series:
         """Return why the files of another series are no beginning of this one; empty where they are."""
         first, before = self.files[0], earlier.before(self.months[0])
         if not before or before[-1].months.max() + 1 != self.months[0]:
-            last = f"ends in {month_text(before[-1].months.max())}" if before else "has no file"
+            last = f"ends in {month_text(before[-1].months.max())}" if before else "has no file that ends"
             return f"{earlier.where} {last} before {month_text(self.months[0])}, in which this begins"
         for file in before:
             for what, of_one, of_other in (
@@ -211,6 +211,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
     """
     try:
         about = path.stat()
+        require_whole(path)
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
             if variable_id not in file.variables:
