@@ -105,6 +105,13 @@ def test_further_dims_are_named_with_the_remedy(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize("change", [lambda d: d.transpose(..., "time"), lambda d: d.rename(time="t")])
+def test_time_that_is_not_first_or_has_another_name_is_named_with_the_remedy(root, make_climatology, change):
+    rewrite(files(root, "zos")[0], change)
+    with pytest.raises(DataError, match=r"expected time and a grid. Put time first, in a dim of that name: ncpdq -a T"):
+        make_climatology(root)
+
+
 def test_units_may_be_a_number(root, make_climatology):
     share = fixed_field("sftof") / 100
     rewrite(write_fixed(root, "sftof", values=share), lambda d: d.assign(sftof=d["sftof"].assign_attrs(units=1)))

@@ -25,7 +25,7 @@ _CHECKSUMS: dict[tuple[Path, int, int], str] = {}
 """Checksums of files of this size, last changed then: transports of each window are added up from the same files."""
 
 
-def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
+def read_file(path: Path, variable_id: str, *, first: bool = False) -> xr.Dataset:
     """Return what a file holds as it is stored, fill values as NaN, times not decoded.
 
     Parameters
@@ -33,8 +33,8 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
     path : Path
     variable_id : str
         Variable that the file has to hold.
-    **index : int
-        Position along dims, as far as the file has them: ``time=0`` reads the first step only.
+    first : bool
+        Whether to read the first time step and level only: the last two dims are those of the grid.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
     """
     with opened(path) as dataset:
         _require_variable(dataset, variable_id, path)
-        return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
+        return dataset.isel(dict.fromkeys(dataset[variable_id].dims[:-2] if first else (), 0)).load()
 
 
 def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:

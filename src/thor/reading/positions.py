@@ -46,7 +46,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
         When the file cannot be read.
     """
     with naming(path):
-        dataset = read_file(path, variable_id, time=0)
+        dataset = read_file(path, variable_id, first=True)
         rows, columns = common_dims(dataset, variable_id, where=where)
         place = positions(dataset, variable_id, where=where)
         if _latitude_along_columns(place["lat"].values):

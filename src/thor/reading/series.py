@@ -224,11 +224,11 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             with_levels = source is not None and source.levels
             n_dims = 4 if with_levels else 3
             if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
-                remedy = (
-                    "If the grid is unstructured, get output on latitudes and longitudes."
-                    if field.ndim < n_dims
-                    else "Take out any other dim: ncwa -a DIM in.nc out.nc."
-                )
+                remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
+                if field.ndim < n_dims:
+                    remedy = "If the grid is unstructured, get output on latitudes and longitudes."
+                elif field.ndim > n_dims:
+                    remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
                 raise DataError(
                     f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
                     f"{', levels' if with_levels else ''} and a grid. {remedy}"
