@@ -49,7 +49,15 @@ class Check:
 
     name: str
     quantity: Literal[
-        "eastward_stress", "stress", "stress_share", "zos", "deptho", "sea_share", "curl_correlation", "curl_slope"
+        "eastward_stress",
+        "northward_stress",
+        "stress",
+        "stress_share",
+        "zos",
+        "deptho",
+        "sea_share",
+        "curl_correlation",
+        "curl_slope",
     ]
     statistic: Literal["mean", "maximum", "quantile_99", "span", "total", "fit"]
     range: Span
@@ -161,7 +169,8 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
     if "stress_convention" in ocean.attrs:
         eastward, northward = stress_eastward_northward(mean, grid)
         share = np.where(np.isfinite(eastward) & np.isfinite(northward), area, 0.0) / area.sum()
-        fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward), "stress_share": share}
+        fields |= {"eastward_stress": eastward, "northward_stress": northward}
+        fields |= {"stress": np.hypot(eastward, northward), "stress_share": share}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
     known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
