@@ -1,5 +1,6 @@
 """The year in which a run begins, also where its first files are missing: parallel segments and years count from it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -35,9 +36,8 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         return plan
     first, branch = _first_year(plan), branch_year_of_child(zos)
     matters = parent.run in plans or not is_control(plan.run.experiment_id)
-    gap = None if branch is None else first - branch
-    real = gap is not None and (gap <= LONGEST_GAP or branch not in (0, 1, parent.branch_year))
-    if branch is not None and gap >= -1 and real:  # months after June are rounded up
+    longest = LONGEST_GAP if branch in (0, 1, parent.branch_year) else math.inf
+    if branch is not None and -1 <= first - branch <= longest:  # months after June are rounded up
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
         # the years of historical are those of the calendar
