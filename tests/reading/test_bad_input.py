@@ -203,6 +203,18 @@ def test_a_folder_without_netcdf_files_is_named(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize("on_land", [0.0, np.nan])
+def test_cells_with_a_depth_whose_sea_level_is_that_of_land_are_land(root, make_climatology, caplog, on_land):
+    expected = make_climatology(root)
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=d["zos"].where(~land(), on_land).assign_attrs(d["zos"].attrs)))
+    for name in ("deptho", "sftof"):
+        write_fixed(root, name, values=np.where(land(), np.arange(N_ROWS)[:, None] > 1, 1.0) * fixed_field(name)[5, 0])
+    found = make_climatology(root)
+    np.testing.assert_allclose(found["zos"].values, expected["zos"].values, atol=1e-7)
+    assert caplog.text.count("zos is 0 at all times in 3 cells with a depth, as on land: left out") == (on_land == 0)
+
+
 def test_a_window_of_zeros_is_noticed(root, make_climatology):
     assert "sea_level_range" in make_climatology(root).attrs["checks_passed"]
     rewrite(files(root, "zos")[1], lambda d: d.assign(zos=(0 * d["zos"]).assign_attrs(d["zos"].attrs)))

@@ -153,7 +153,10 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window."""
+    """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window.
+
+    Where sea level is 0 on land, cells in which it always is are land too.
+    """
     sea = (ocean["sftof"] > 0) & (ocean["deptho"] > 0) & ocean["lat"].notnull() & ocean["lon"].notnull()
     known = ocean["zos"].notnull()
     if "window" in known.dims:
@@ -168,6 +171,11 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         if partly:
             log.warning("%s: %d cells have a sea level in some windows only and are left out", context.where, partly)
         known = known.all("window")
+    zero = (ocean["zos"] == 0).all([dim for dim in ocean["zos"].dims if dim == "window"])
+    doubtful = int((sea & known & zero).sum())
+    if doubtful and bool((zero & ~(ocean["deptho"] > 0)).any()) and bool((sea & known & ~zero).any()):
+        log.warning("%s: zos is 0 at all times in %d cells with a depth, as on land: left out", context.where, doubtful)
+        known &= ~zero
     sea = (sea & known).transpose(*ocean["deptho"].dims)
     if not bool(sea.any()):
         low, high = float(ocean["deptho"].min()), float(ocean["deptho"].max())
