@@ -1,6 +1,7 @@
 """Faults of an archive are named, or corrected with a warning where that is safe."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_a_missing_time_step_is_named(root, make_climatology):
 
 def test_doubled_time_steps_are_named(root, make_climatology):
     rewrite(files(root, "zos")[0], lambda d: d.isel(time=[*range(24), 3]))
-    with pytest.raises(DataError, match="1850-04 is there twice in zos_Omon.*1 months are doubled"):
+    with pytest.raises(DataError, match="1850-04 is there twice in zos_Omon.*1 months are doubled. Take out steps"):
         make_climatology(root)
 
 
@@ -104,6 +105,13 @@ def test_further_dims_are_named_with_the_remedy(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize("change", [lambda d: d.transpose(..., "time"), lambda d: d.rename(time="t")])
+def test_time_that_is_not_first_or_has_another_name_is_named_with_the_remedy(root, make_climatology, change):
+    rewrite(files(root, "zos")[0], change)
+    with pytest.raises(DataError, match=r"expected time and a grid. Put time first, in a dim of that name: ncpdq -a T"):
+        make_climatology(root)
+
+
 def test_units_may_be_a_number(root, make_climatology):
     share = fixed_field("sftof") / 100
     rewrite(write_fixed(root, "sftof", values=share), lambda d: d.assign(sftof=d["sftof"].assign_attrs(units=1)))
@@ -154,6 +162,57 @@ def test_a_sea_level_with_rows_against_its_latitudes_is_noticed(root, make_clima
         rewrite(path, lambda d: d.assign_coords(lat=("lat", d["lat"].values[::-1], d["lat"].attrs)))
     make_climatology(root)
     assert "15 % of the cells with a depth have no sea level in every month and are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "words"),
+    [
+        ("deptho", True, "cells with a sea level have no depth and are left out"),
+        ("deptho", False, "cells with a sea level have no depth and are left out"),
+        ("sftof", True, "cells with a depth and a sea level have no sea area and are left out"),
+    ],
+)
+def test_a_depth_or_sea_area_of_half_of_the_sea_is_noticed(root, make_climatology, caplog, name, published, words):
+    if not published:
+        next((root / "CMIP6").rglob("sftof_*.nc")).unlink()
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=d["zos"].where(~land(), 0.0).assign_attrs(d["zos"].attrs)))
+    make_climatology(root)
+    assert "are left out" not in caplog.text
+    write_fixed(root, name, values=np.where(np.arange(N_ROWS)[:, None] < 3, 0.0, fixed_field(name)))
+    make_climatology(root)
+    assert re.search(rf"2\d % of the {words}", caplog.text)
+
+
+@pytest.mark.parametrize("name", ["deptho", "areacello"])
+def test_a_fixed_field_of_text_costs_its_run_or_field_alone(root, make_climatology, caplog, name):
+    rewrite(write_fixed(root, name), lambda d: d.assign({name: d[name].astype(str).assign_attrs(units="m")}))
+    words = f"'{name}' is of type .*; expected numbers. Fetch the file again"
+    if name == "deptho":
+        with pytest.raises(GridError, match=words):
+            make_climatology(root)
+    else:
+        make_climatology(root)
+        assert re.search(words, caplog.text)
+
+
+def test_a_folder_without_netcdf_files_is_named(root, make_climatology):
+    for path in files(root, "zos"):
+        path.rename(path.with_suffix(".nc.gz"))
+    with pytest.raises(DataError, match=r"no 'zos' .* not read: .*/Omon/zos \(no file \*.nc\). Get the variable"):
+        make_climatology(root)
+
+
+@pytest.mark.parametrize("on_land", [0.0, np.nan])
+def test_cells_with_a_depth_whose_sea_level_is_that_of_land_are_land(root, make_climatology, caplog, on_land):
+    expected = make_climatology(root)
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: d.assign(zos=d["zos"].where(~land(), on_land).assign_attrs(d["zos"].attrs)))
+    for name in ("deptho", "sftof"):
+        write_fixed(root, name, values=np.where(land(), np.arange(N_ROWS)[:, None] > 1, 1.0) * fixed_field(name)[5, 0])
+    found = make_climatology(root)
+    np.testing.assert_allclose(found["zos"].values, expected["zos"].values, atol=1e-7)
+    assert caplog.text.count("zos is 0 at all times in 3 cells with a depth, as on land: left out") == (on_land == 0)
 
 
 def test_a_window_of_zeros_is_noticed(root, make_climatology):
@@ -342,6 +401,21 @@ def test_a_file_damaged_behind_its_header_is_named(root, make_climatology):
         make_climatology(root)
 
 
+@pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+@pytest.mark.parametrize("name", ["zos", "deptho"])
+def test_a_truncated_file_in_a_classic_format_is_named(root, make_climatology, form, name):
+    expected = make_climatology(root)[name].values
+    path = next((root / "CMIP6").rglob(f"{name}_*.nc"))
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        stored = dataset.load().drop_encoding()
+    path.unlink()
+    stored.to_netcdf(path, format=form)
+    np.testing.assert_array_equal(make_climatology(root)[name].values, expected)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataError, match=f"{path.name}.* cannot be read as NetCDF: it is shorter than its header says"):
+        make_climatology(root)
+
+
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"<html>"), lambda path: path.symlink_to("nowhere")])
 def test_fixed_files_that_cannot_be_read_cost_their_run_alone(tmp_path, windows, caplog, spoil):
     for source_id in ("MADE-1", "MADE-2", "MADE-3"):
@@ -431,7 +505,7 @@ def test_a_file_without_time_steps_or_time_axis_is_named(root, make_climatology)
 
 def test_a_file_without_its_variable_is_named(root, make_climatology):
     rewrite(files(root, "zos")[0], lambda d: d.rename(zos="ssh"))
-    with pytest.raises(DataError, match="has no variable 'zos'; it has"):
+    with pytest.raises(DataError, match="has no variable 'zos'; it has .* Name it so .ncrename -v OLD,zos"):
         make_climatology(root)
 
 

@@ -134,6 +134,17 @@ def test_segments_the_control_run_does_not_cover_are_named(tmp_path, windows, ca
     assert "covers 1 of its 2 windows" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["", "N/A", "none"])
+def test_a_parent_without_a_name_is_of_the_same_model_and_variant(tmp_path, windows, name):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    unnamed = {"parent_source_id": name, "parent_variant_label": name, "branch_time_in_parent": branch_time(4)}
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | unnamed)
+    assert [str(baseline) for baseline in plans(tmp_path, windows)["1pctCO2"].baselines.values()] == [
+        "0004-0005",
+        "0006-0007",
+    ]
+
+
 def test_a_missing_parent_is_named(tmp_path, windows, caplog):
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
     assert plans(tmp_path, windows)["1pctCO2"].baselines == {}

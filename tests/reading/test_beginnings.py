@@ -116,8 +116,18 @@ def test_a_member_whose_time_axis_begins_with_its_files_begins_there(plans, monk
     assert baselines(found[2])["1852-1853"] == "0004-0005"
 
 
-def test_a_branch_centuries_before_the_files_is_no_date_of_theirs(plans):
-    """As where it is the first day of the calendar."""
-    plan = plans({1: (1850, DATED | {"branch_time_in_child": -1849 * 365.0})})[1]
+@pytest.mark.parametrize("year", [1, 4])
+def test_a_branch_in_the_first_year_of_the_calendar_or_that_of_the_control_is_no_date_of_later_files(plans, year):
+    plan = plans({1: (1850, DATED | {"branch_time_in_child": (year - 1850) * 365.0})})[1]
     assert plan.begins == 1850 and baselines(plan)["1850-1851"] == "0004-0005"
-    assert plan.warnings == ("branch_time_in_child is in the year 1: taken to branch off in 1850, its first year",)
+    stated = f"branch_time_in_child is in the year {year}: taken to branch off in 1850, its first year"
+    assert plan.warnings == (stated,)
+
+
+def test_the_last_centuries_of_a_long_run_keep_the_date_of_its_branch(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=210)
+    write_run(tmp_path, experiment_id="abrupt-4xCO2", first=2050, last=2053, attrs=DATED, fixed=False)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids=["abrupt-4xCO2"], variant_labels="all")
+    plan = next(p for p in plan_runs(archive, runs, windows, missing="error") if p.parent)
+    assert plan.begins == 1850 and baselines(plan)["2050-2051"] == "0204-0205"

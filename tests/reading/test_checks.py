@@ -61,6 +61,16 @@ def test_stress_of_the_wrong_sign_is_noticed_turned_or_an_error(tmp_path, caplog
         read(tmp_path, strict=True)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_northward_stress_of_the_wrong_sign_is_noticed(tmp_path, sign):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauvo",))
+    trades = -0.03 * np.sin(2 * np.deg2rad(lat))[:, None] * np.ones(wet.shape)
+    write(tmp_path, "tauvo", np.where(wet, sign * trades, np.nan), lat, lon)
+    failed = only(tmp_path)[0].attrs["checks_failed"]
+    words = "southeast_trades: mean of northward stress in -25 to -10 N is -0.017 N m-2, expected -0.01 to 0.2. North"
+    assert failed == "" if sign > 0 else failed.startswith(words)
+
+
 @pytest.mark.parametrize(
     ("name", "factor", "check"),
     [

@@ -174,6 +174,12 @@ def test_errors_name_the_catalogue(catalogue, on_disk, tmp_path):
         fetch_store(str(store), tmp_path / "M/e/r1/Omon/tauuo/gn/v1")
 
 
+def test_a_json_file_of_something_else_is_no_catalogue(tmp_path):
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(DataError, match=r"list.json cannot be read.*Expected the JSON file of an intake-esm"):
+        CloudArchive(str(tmp_path / "list.json"), tmp_path).source_ids()
+
+
 def test_missing_packages_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "intake_esm", None)
     with pytest.raises(ConfigError, match=r"intake_esm.*pip install 'thor\[cloud\]'"):

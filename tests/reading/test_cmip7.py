@@ -217,5 +217,14 @@ def test_another_branding_of_a_variable_is_named(forms, tmp_path):
         grid_group(Archive(tmp_path / "archive"), run, SURFACE)
 
 
+def test_another_branding_of_the_depth_of_a_model_is_named(forms, tmp_path):
+    shutil.copytree(forms["CMIP7"], tmp_path / "archive")
+    for path in (tmp_path / "archive").rglob("deptho/ti-u-hxy-sea"):
+        path.rename(path.with_name("ti-u-hxy-u"))
+    archive = Archive(tmp_path / "archive")
+    with pytest.raises(DataError, match="has no 'deptho' .* Other output of it is not read: .*/deptho/ti-u-hxy-u. Dep"):
+        plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="error")
+
+
 def test_the_table_of_checks_comes_with_the_package():
     assert package_files("thor.reading").joinpath("checks.yml").is_file()

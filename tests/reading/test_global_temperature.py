@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.made_archive import N_COLUMNS, N_ROWS, centres, write_run, write_series, years
 from tests.reading.conftest import WINDOWS
@@ -48,6 +49,26 @@ def test_cells_are_weighted_by_area_and_months_by_length(root):
     # 20-degree rows: the exact mean of sin2(lat) is 1/3
     assert mean == pytest.approx(1 / 3, abs=0.02)
     assert len(tas.attrs["files"].splitlines()) == 2 and "hdl:21.14100" in tas.attrs["files"]
+
+
+@pytest.mark.parametrize("cyclic", [True, False])
+def test_a_column_that_is_repeated_counts_once_and_half_of_the_earth_has_no_global_mean(root, cyclic):
+    months = years(1850, 1853)
+    values = by_latitude(months) + 10 * (np.arange(N_COLUMNS) == 0)
+    write_temperature(root, months, values)
+    expected = global_temperature(plans(root)["historical"])["tas"]
+    for path in root.rglob("tas_*.nc"):
+        with xr.open_dataset(path, decode_times=False) as stored:
+            dataset = stored.load()
+        path.unlink()
+        first = dataset.isel(lon=[0]).assign_coords(lon=dataset["lon"][:1] + 360)
+        longer = xr.concat([dataset, first], "lon", data_vars="minimal")
+        (longer if cyclic else dataset.isel(lat=slice(5))).to_netcdf(path)
+    if cyclic:
+        np.testing.assert_allclose(global_temperature(plans(root)["historical"])["tas"], expected, rtol=1e-9)
+    else:
+        with pytest.raises(DataError, match="tas: its cells cover 59% of the Earth; expected all of it. Get the file"):
+            global_temperature(plans(root)["historical"])
 
 
 def test_any_number_of_years_at_once_gives_the_same(root, monkeypatch):

@@ -54,6 +54,27 @@ def test_overlapping_windows_and_any_blocks_give_the_weighted_mean(tmp_path, mon
         np.testing.assert_allclose(mean, expected(window, DAYS[calendar]), rtol=1e-6)
 
 
+def test_a_month_of_zeros_is_named(tmp_path, caplog):
+    values = field("tauuo", years(1850, 1853))
+    window_means(series(tmp_path, values=values), WINDOWS, checkpoint=NoCheckpoint())
+    assert not caplog.text
+    values[[4, 36]] = 0 * values[0]
+    window_means(series(tmp_path, values=values), WINDOWS, checkpoint=NoCheckpoint())
+    assert caplog.text.count("every cell is 0 or missing in 1850-05, 1853-01, unlike in other months") == 1
+    caplog.clear()
+    window_means(series(tmp_path, values=0 * values), WINDOWS, checkpoint=NoCheckpoint())
+    assert not caplog.text
+
+
+def test_a_file_without_positions_is_named(tmp_path):
+    made = series(tmp_path)
+    with netCDF4.Dataset(made.files[2].path, "a") as file:
+        file.renameVariable("lat", "north")
+        file["north"].delncattr("standard_name")
+    with pytest.raises(DataError, match=f"{made.files[2].path.name}: .* no latitude of 'tauuo' among"):
+        window_means(made, WINDOWS, checkpoint=NoCheckpoint())
+
+
 def test_leap_years_have_their_day(tmp_path):
     values = np.zeros((48, N_ROWS, N_COLUMNS), dtype="float32")
     february = 24 + 1  # of 1852

@@ -1,6 +1,7 @@
 """Positions and fields of real files with any names of coordinates."""
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -105,3 +106,14 @@ def test_a_file_without_positions_is_named():
     dataset = xr.Dataset({"zos": (("y", "x"), np.zeros((5, 12)))})
     with pytest.raises(GridError, match="no latitude of 'zos' among zos"):
         positions(dataset, "zos", where="MADE")
+
+
+def test_positions_cost_one_step_whatever_the_name_of_the_time_axis(tmp_path):
+    values = np.zeros((400, 60, 80), np.float32)
+    coords = {"nav_lat": ("y", np.linspace(-70, 70, 60)), "nav_lon": ("x", np.arange(80) * 4.5)}
+    xr.Dataset({"zos": (("time_counter", "y", "x"), values)}, coords).to_netcdf(tmp_path / "zos.nc")
+    tracemalloc.start()
+    place = read_positions(tmp_path / "zos.nc", "zos", where="MADE-1")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert dict(place.sizes) == {"lat": 60, "lon": 80} and peak < 0.2 * values.nbytes

@@ -104,6 +104,15 @@ def test_a_grid_that_is_none_for_thor_is_named_once_for_all_members(two_grids, w
     assert caplog.text.count("files on grid 'gr' are not used: MADE-1: latitude and longitude share the dim") == 1
 
 
+def test_a_grid_with_more_months_than_the_native_one_is_named(two_grids, windows):
+    assert not plan_of(two_grids, windows).warnings
+    files(two_grids, "gn", "tauvo")[1].unlink()
+    plan = plan_of(two_grids, windows)
+    assert (plan.grid_label, len(plan.windows)) == ("gn", 1)
+    words = "files on grid 'gr' are not used, though they have more months; grid_labels can choose them"
+    assert plan.warnings == (words,)
+
+
 @pytest.mark.parametrize(("module", "step"), [(run_files, "read_series"), (grids, "read_positions")])
 def test_a_full_disk_is_no_fault_of_a_grid(two_grids, windows, monkeypatch, module, step):
     def full(*_, **__):

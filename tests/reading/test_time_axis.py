@@ -1,14 +1,19 @@
 """The months of time steps: axes that cannot be read cost one run, steps without bounds are in their own month."""
 
+import re
+from pathlib import Path
+
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.made_archive import write_run, years
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
-from thor.reading.series import read_header
+from thor.reading.series import read_header, read_series
+from thor.reading.time_axis import clean_units, named_months
 
 
 def first_file(root, source_id="MADE-1"):
@@ -137,3 +142,71 @@ def test_parts_of_a_store_in_the_cloud_have_no_months_in_their_names_and_are_rea
     header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn_000240.nc")), "zos")
     np.testing.assert_array_equal(header.months, years(1850, 1851))
     assert "steps without bounds at midnight are taken for the start of their month" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "every", "words"),
+    [
+        (None, 12, "365 days apart"),
+        (None, 3, "90.5 to 92 days apart"),
+        (None, 0.03, "0.913 days apart"),
+        ("time_bnds", 3, "90 to 92 days long by their bounds"),
+        ("time_bnds", 24, "730 days long by their bounds"),
+        ("time_bnds", 0.03, "0.913 days long by their bounds"),
+    ],
+)
+def test_steps_that_are_no_months_are_named_with_their_length(root, bounds, every, words):
+    path = first_file(root)
+    with xr.open_dataset(path, decode_times=False) as stored:
+        edges = [*stored["time_bnds"].values[:, 0].tolist(), 730.0]
+        dataset = stored.drop_vars("time_bnds").load()
+    path.unlink()
+    edges = np.array(edges[::every] if every > 1 else [every * 30.4375 * k for k in range(25)])
+    dataset = dataset.isel(time=slice(edges.size - 1))
+    attrs = {"units": "days since 1850-01-01", "calendar": "noleap"} | ({"bounds": bounds} if bounds else {})
+    dataset = dataset.assign_coords(time=("time", (edges[1:] + edges[:-1]) / 2, attrs))
+    dataset.assign(time_bnds=(("time", "bnds"), np.stack([edges[:-1], edges[1:]], axis=1))).to_netcdf(path)
+    with pytest.raises(DataError, match=f"its time steps are {words}; expected means over months"):
+        read_header(path, "zos")
+
+
+def test_a_time_axis_in_dates_is_named_with_the_remedy(root):
+    with netCDF4.Dataset(first_file(root), "a") as file:
+        file["time"].units = "day as %Y%m%d.%f"
+    with pytest.raises(DataError, match="it has 'day as %Y%m%d.%f'. Store its times in days: cdo setreftime"):
+        read_header(first_file(root), "zos")
+
+
+def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, caplog):
+    paths = sorted((root / "CMIP6").rglob("zos_Omon_MADE-1_*.nc"))
+    read_series(paths, "zos", where="MADE-1")
+    assert not caplog.text
+    with netCDF4.Dataset(paths[0], "a") as file:
+        file["time"].units = "days since 1849-11-27"
+    read_series(paths, "zos", where="MADE-1")
+    words = f"MADE-1 zos: 1 of 2 files have other months .* than by their name: 1849-12 to 1851-11 in {paths[0].name}"
+    assert re.search(words, caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("units", "cleaned"),
+    [
+        ("days since 1850-01-01", "days since 1850-01-01 0:0"),
+        ("days since 0001-01-01-06-30-00", "days since 0001-01-01 06:30"),
+        ("hours since 1850-1-1T06:00:00Z", "hours since 1850-1-1 06:00"),
+        ("days since 1850-01-01 06:00:00.0 UTC", "days since 1850-01-01 06:00"),
+    ],
+)
+def test_the_time_of_the_reference_date_counts(root, units, cleaned):
+    assert clean_units(units) == cleaned
+    path = edit(first_file(root), lambda time, edges: edges[:, 0] - 0.25)
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].units = "days since 1850-01-01 06:00:00"
+    np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
+
+
+def test_years_of_five_digits_are_no_months():
+    assert named_months(Path("zos_185003-185111.nc")) == (12 * 1850 + 2, 12 * 1851 + 10)
+    assert named_months(Path("zos_1850-1851.nc")) == (12 * 1850, 12 * 1851 + 11)
+    assert named_months(Path("zos_18500316-18511116.nc")) == (12 * 1850 + 2, 12 * 1851 + 10)
+    assert named_months(Path("zos_1200101-1200412.nc")) is None

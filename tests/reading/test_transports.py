@@ -328,6 +328,16 @@ def test_a_streamfunction_that_is_not_needed_costs_nothing(one, caplog):
     assert "msftbarot is left out: " in caplog.text and "its transports are left out" not in caplog.text
 
 
+def test_a_streamfunction_on_another_grid_beside_transports_is_no_defect(one, caplog):
+    streamfunction(one, beside=True)
+    change(one, "msftbarot", lambda dataset: dataset.isel(j=slice(None, None, 2)))
+    (path,) = one.rglob("msftbarot_*.nc")
+    path.parents[1].rename(path.parents[2] / "gr")
+    plans = plans_of(one)
+    assert {part.sources for part in plan_transports(plans, missing="error")} == {(TRANSPORTS,)}
+    assert "msftbarot" not in caplog.text
+
+
 def test_files_with_positions_of_t_points_are_taken_on_the_declared_side(one):
     key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
     expected = read(one)[key]

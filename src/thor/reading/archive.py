@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
@@ -200,16 +201,19 @@ class Archive:
         """Return those of the variables that THOR reads which a run has, for messages."""
         return [name for name in published() if self.stored(run, name)]
 
-    def elsewhere(self, run: Run, variable_id: str) -> list[str]:
-        """Return the folders of a variable of a run below another table, frequency or branding suffix than is read."""
+    def elsewhere(self, *variable_ids: str, **pinned: str) -> str:
+        """Return a sentence on what runs with these facets have of variables that is not read; empty for nothing.
+
+        That is below another table, frequency or branding suffix, or no NetCDF file.
+        """
         found = []
-        for top, layout in self._branches:
-            address = layout.address(variable_id) or {}
-            pinned = run.facets | {"variable_id": variable_id}
-            for folder, there in self._walk(top, layout, layout.deepest((*pinned, *address)), pinned):
-                if any(there[facet] != wanted for facet, wanted in address.items()):
-                    found.append(str(folder.relative_to(top)))
-        return found
+        for (top, layout), name in product(self._branches, variable_ids):
+            address = layout.address(name) or {}
+            wanted = pinned | {"variable_id": name}
+            for folder, there in self._walk(top, layout, layout.deepest((*wanted, *address)), wanted):
+                elsewhere = any(there[facet] != expected for facet, expected in address.items())
+                found.append(f"{folder.relative_to(top)}{'' if elsewhere else ' (no file *.nc)'}")
+        return f" Other output of it is not read: {listed(found)}." if found else ""
 
     def fixed(self, run: Run, variable_id: str) -> Iterator[tuple[Run, Stored]]:
         """Yield where a field without time is: in the run, then in the other runs of the same model."""

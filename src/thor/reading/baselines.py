@@ -17,7 +17,8 @@ from thor.reading.series import Series
 from thor.reading.time_axis import UNREADABLE_DATE, clean_units
 from thor.reading.windows import Window, WindowSettings
 
-_NO_PARENT = "no parent"
+_NONE = ("none", "N/A", "no parent")
+"""What attributes say in place of a parent, beside nothing."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,13 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         When the parent is a control run, and the attributes give no branch time.
     """
     attrs = series.attrs
-    experiment = str(attrs.get("parent_experiment_id", _NO_PARENT)).strip()
-    if experiment in ("", "none", "N/A", _NO_PARENT):
-        return None
-    parent = Run(
-        str(attrs.get("parent_source_id", run.source_id)),
-        experiment,
-        str(attrs.get("parent_variant_label", run.variant_label)),
+    stated = (
+        str(attrs.get(f"parent_{facet}", "")).strip() for facet in ("source_id", "experiment_id", "variant_label")
     )
+    source, experiment, variant = ("" if name in _NONE else name for name in stated)
+    if not experiment:
+        return None
+    parent = Run(source or run.source_id, experiment, variant or run.variant_label)
     if parent == run:
         warn_once(run.key, "its files name it as its own parent; taken as none")
         return None

@@ -1,5 +1,6 @@
 """The year in which a run begins, also where its first files are missing: parallel segments and years count from it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,8 +9,8 @@ from thor.reading.run_plan import RunPlan
 from thor.reading.runs import Run, is_control
 
 LONGEST_GAP = 170
-"""Years between branch and first file beyond which the date of the branch is taken to be wrong; hist-GHG has the years
-1850 to 2020."""
+"""Years between branch and first file beyond which a date in the first years of the calendar, or that of the branch in
+the control run, is taken for a placeholder; hist-GHG has the years 1850 to 2020."""
 
 
 def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
@@ -35,7 +36,8 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         return plan
     first, branch = _first_year(plan), branch_year_of_child(zos)
     matters = parent.run in plans or not is_control(plan.run.experiment_id)
-    if branch is not None and -1 <= first - branch <= LONGEST_GAP:  # months after June are rounded up
+    longest = LONGEST_GAP if branch in (0, 1, parent.branch_year) else math.inf
+    if branch is not None and -1 <= first - branch <= longest:  # months after June are rounded up
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
         # the years of historical are those of the calendar

@@ -25,6 +25,10 @@ SUGGESTION = "stress_points_suggestion"
 COVERED = 0.5
 """Least share of a region that cells have to cover for its check to apply; land without positions does not count."""
 
+LACKING = 0.1
+"""Share of the cells with a depth that may be without sea level: enclosed seas, and cavities below ice shelves; also of
+those with a sea level that may be without depth or sea area."""
+
 DENSITY = 1027.0
 """Of sea water [kg m-3], to within two per cent."""
 
@@ -45,7 +49,15 @@ class Check:
 
     name: str
     quantity: Literal[
-        "eastward_stress", "stress", "stress_share", "zos", "deptho", "sea_share", "curl_correlation", "curl_slope"
+        "eastward_stress",
+        "northward_stress",
+        "stress",
+        "stress_share",
+        "zos",
+        "deptho",
+        "sea_share",
+        "curl_correlation",
+        "curl_slope",
     ]
     statistic: Literal["mean", "maximum", "quantile_99", "span", "total", "fit"]
     range: Span
@@ -157,7 +169,8 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
     if "stress_convention" in ocean.attrs:
         eastward, northward = stress_eastward_northward(mean, grid)
         share = np.where(np.isfinite(eastward) & np.isfinite(northward), area, 0.0) / area.sum()
-        fields |= {"eastward_stress": eastward, "stress": np.hypot(eastward, northward), "stress_share": share}
+        fields |= {"eastward_stress": eastward, "northward_stress": northward}
+        fields |= {"stress": np.hypot(eastward, northward), "stress_share": share}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
     known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
@@ -173,6 +186,34 @@ def _with_windows(outcomes: list[Outcome], ocean: xr.Dataset, grid: Grid) -> lis
             if outcome.failed and not found[outcome.check].failed:
                 found[outcome.check] = replace(outcome, window=window)
     return list(found.values())
+
+
+def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> None:
+    """Warn where more than `LACKING` of the cells that are sea by two of sea level, depth and sea area lack the third.
+
+    Parameters
+    ----------
+    ocean : xarray.Dataset
+        `zos`, `deptho` and `sftof`, the latter without attribute `files` where it is made of the depth.
+    known : xarray.DataArray of bool
+        Cells with a sea level in every window.
+    where : str
+        Name of the ocean in messages.
+    """
+    depth, level = ocean["deptho"] > 0, known & (ocean["zos"] != 0)  # zos is 0 on land in some models
+    area = ocean["sftof"] > 0 if "files" in ocean["sftof"].attrs else xr.ones_like(depth)
+    for what, absent, cells, there in (
+        ("depth", "sea level in every month", area & depth, known),
+        ("sea level", "depth", area & level, depth),
+        ("depth and a sea level", "sea area", depth & level, area),
+    ):
+        lacking = float((cells & ~there).sum() / max(1, int(cells.sum())))
+        if lacking > LACKING:
+            log.warning(
+                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos' or 'deptho' in "
+                "another order than their latitudes, or are fields incomplete?",
+                *(where, 100 * lacking, what, absent),
+            )
 
 
 def _curl_fit(term: Array, surface: Array, area: Array) -> dict[str, Array]:

@@ -137,7 +137,7 @@ def read_catalogue(catalogue: str) -> tuple[Any, str]:
     try:
         found = intake.open_esm_datastore(catalogue)
         table, assets = found.df, found.esmcat.assets
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise DataError(
             f"The catalogue {catalogue} cannot be read: {str(error).splitlines()[0]}. Expected the JSON file of an "
             "intake-esm catalogue, with its CSV at the place given in the JSON."

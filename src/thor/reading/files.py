@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ _CHECKSUMS: dict[tuple[Path, int, int], str] = {}
 """Checksums of files of this size, last changed then: transports of each window are added up from the same files."""
 
 
-def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
+def read_file(path: Path, variable_id: str, *, first: bool = False) -> xr.Dataset:
     """Return what a file holds as it is stored, fill values as NaN, times not decoded.
 
     Parameters
@@ -32,8 +33,8 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
     path : Path
     variable_id : str
         Variable that the file has to hold.
-    **index : int
-        Position along dims, as far as the file has them: ``time=0`` reads the first step only.
+    first : bool
+        Whether to read the first time step and level only: the last two dims are those of the grid.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def read_file(path: Path, variable_id: str, **index: int) -> xr.Dataset:
     """
     with opened(path) as dataset:
         _require_variable(dataset, variable_id, path)
-        return dataset.isel({dim: k for dim, k in index.items() if dim in dataset.dims}).load()
+        return dataset.isel(dict.fromkeys(dataset[variable_id].dims[:-2] if first else (), 0)).load()
 
 
 def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
@@ -58,12 +59,33 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
     if variable_id not in dataset:
         raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
+    if dataset[variable_id].dtype.kind not in "fiu":
+        got = dataset[variable_id].dtype
+        raise GridError(f"{path}: '{variable_id}' is of type {got}; expected numbers. Fetch the file again.")
+
+
+def require_whole(path: Path) -> None:
+    """Raise OSError where a file of a classic format is shorter than its header says: its end would be zeros."""
+    with path.open("rb") as file:
+        classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
+    if not classic:
+        return
+    from scipy.io import netcdf_file  # here, because every start of a run would import it
+
+    with warnings.catch_warnings(action="ignore"):  # of scipy, that it cannot close a file that is too short
+        try:
+            netcdf_file(path, mmap=True).close()
+        except (ValueError, TypeError, IndexError, KeyError):
+            classic = False
+    if not classic:
+        raise OSError("it is shorter than its header says")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Give the open file, times not decoded; DataError when it cannot be read."""
     try:
+        require_whole(path)
         with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
             yield dataset
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,7 @@ from thor.core.arrays import Array
 from thor.core.checkpoint import NoCheckpoint
 from thor.core.errors import DataError, DiskError
 from thor.core.variables import variable
+from thor.ocean.area_checks import EARTH_AREA
 from thor.ocean.grid import Grid
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of, with_parents
@@ -26,6 +27,13 @@ from thor.reading.windows import Window
 log = logging.getLogger(__name__)
 
 TEMPERATURE = "tas"
+
+_WHOLE_EARTH = 0.95
+"""Share of the Earth that the cells have to cover."""
+
+_REMEDY = (
+    "Get the file again, or give the years of warming levels in a table (data_engineering.windows.warming_level_table)."
+)
 
 SUMS_BYTES = 2**28
 """Of the annual means in memory, in double precision: they are made for as many years at once as fit."""
@@ -114,7 +122,11 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
     if series is None:
         raise DataError(plan.reason)
     first, last = series.whole_years
-    area = Grid.from_dataset(read_positions(series.files[0].path, TEMPERATURE, where=plan.run.source_id)).area
+    grid = Grid.from_dataset(read_positions(series.files[0].path, TEMPERATURE, where=plan.run.source_id))
+    area = np.where(grid.duplicate, 0.0, grid.area)
+    covered = float(area.sum() / EARTH_AREA)
+    if covered < _WHOLE_EARTH:
+        raise DataError(f"{series.where}: its cells cover {covered:.0%} of the Earth; expected all of it. {_REMEDY}")
     length = max(1, SUMS_BYTES // (8 * area.size))
     means: list[Array] = []
     sources: dict[str, None] = {}
@@ -129,8 +141,7 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
     if not values.size or not np.isfinite(values).all():
         raise DataError(
             f"{series.where}: {'cells are missing' if values.size else 'there is no whole year'}, so it has no global "
-            "mean. Get the file again, or give the years of warming levels in a table "
-            "(data_engineering.windows.warming_level_table)."
+            f"mean. {_REMEDY}"
         )
     parent = plan.parent
     attrs = plan.run.facets | {"parent": parent.run.key if parent else "", "files": "\n".join(sources)}

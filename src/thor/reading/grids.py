@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.arrays import Array
-from thor.core.errors import ConfigError, DataError, DiskError, GridError, listed
+from thor.core.errors import ConfigError, DataError, DiskError, GridError
 from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
@@ -83,7 +83,7 @@ def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tupl
     if not groups and refused:
         raise next(iter(refused.values()))
     if not groups:
-        raise DataError(
+        raise GridError(
             f"{run.key}: {', '.join(variable_ids)} share no grid ({_labels(there)}). Get all of them on one grid."
         )
     foreign = {sentence for sentence, error in refused.items() if isinstance(error, GridError)}
@@ -172,11 +172,9 @@ def _missing(archive: Archive, run: Run, names: Sequence[str]) -> str:
     if archive.is_gone(run):
         return f"{run.key} is gone since {archive.where} was listed. Is the archive still mounted?"
     has = ", ".join(archive.variables(run)) or "none"
-    elsewhere = listed([folder for name in names for folder in archive.elsewhere(run, name)], most=3)
-    hint = f" Other output of it is not read: {elsewhere}." if elsewhere else ""
     return (
         f"{run.key} has no {', '.join(map(repr, names))} in {archive.where}; of the variables that THOR reads it "
-        f"has {has}.{hint} "
+        f"has {has}.{archive.elsewhere(*names, **run.facets)} "
         "Get the variable, or leave this run out of experiment_ids or variant_labels."
     )
 

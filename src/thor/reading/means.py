@@ -11,13 +11,13 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
-from thor.core.errors import GridError
+from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
 from thor.core.variables import UNDECLARED_FILL
 from thor.reading.fields import unit_factor
-from thor.reading.files import opened, opened_with_checksum
+from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
-from thor.reading.series import Series, SeriesFile
+from thor.reading.series import Series, SeriesFile, month_text
 from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,12 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
         _add(state, file, series, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
+    if state.empty and np.nan_to_num(state.sums).any():
+        log.warning(
+            "%s: every cell is 0 or missing in %s, unlike in other months. Is a file damaged? Fetch it again",
+            series.where,
+            listed(state.empty, most=6),
+        )
     undeclared = _divide(state)
     if undeclared:
         log.warning(
@@ -99,11 +105,15 @@ def _divide(state: "_State") -> int:
 
 @dataclass(eq=False)
 class _State:
-    """Sums over time [units x days], the days in them, a line for each file in them, some positions in the first."""
+    """Sums over time [units x days], the days in them, a line for each file in them, some positions in the first.
+
+    `empty` has the months without a value other than zero.
+    """
 
     sums: Array
     days: Array
     sources: list[str]
+    empty: list[str]
     cells: xr.Dataset | None = None
 
     def to_dataset(self, identity: str) -> xr.Dataset:
@@ -123,8 +133,8 @@ def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Windo
     if kept is not None and kept.attrs.get("identity") == _identity(files, windows):
         sources = str(kept.attrs["sources"]).splitlines()
         log.info("%s: %d of %d files were summed before and are not read again", series.where, len(sources), len(files))
-        return _State(kept["sums"].values.copy(), kept["days"].values.copy(), sources)
-    return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [])
+        return _State(kept["sums"].values.copy(), kept["days"].values.copy(), sources, [])
+    return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [], [])
 
 
 def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Window]) -> None:
@@ -136,6 +146,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
+    empty = used & (len(file.shape) == 2)
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
@@ -144,12 +155,15 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
+                if block.ndim == 3:
+                    empty[start:stop] &= ~((block != 0) & (block == block)).any(axis=(1, 2))
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
                 del block  # before the next one is read
             state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(file, checksum, int(used.sum())))
+    state.empty += [month_text(month) for month in file.months[:: file.step_months][empty]]
 
 
 def _bands(field: xr.DataArray, n_steps: int) -> Iterator[tuple[slice, ...]]:
@@ -183,7 +197,8 @@ def _add_block(sums: Array, block: AnyArray, steps: IntArray, weights: Array) ->
 def _require_cells_of_first(state: _State, series: Series, file: SeriesFile, dataset: xr.Dataset) -> None:
     """Raise GridError unless the cells of an open file lie where those of the first file of its series do."""
     first = series.files[0]
-    cells = some_positions(dataset, series.variable_id, where=series.where)
+    with naming(file.path):
+        cells = some_positions(dataset, series.variable_id, where=series.where)
     if file is first:
         state.cells = cells
     elif state.cells is None:

@@ -46,7 +46,7 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
         When the file cannot be read.
     """
     with naming(path):
-        dataset = read_file(path, variable_id, time=0)
+        dataset = read_file(path, variable_id, first=True)
         rows, columns = common_dims(dataset, variable_id, where=where)
         place = positions(dataset, variable_id, where=where)
         if _latitude_along_columns(place["lat"].values):
@@ -242,7 +242,7 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
             there = ", ".join(map(str, dataset.variables))
             raise GridError(
                 f"{where}: no {_STANDARD_NAMES[short]} of '{variable_id}' among {there}. "
-                "Give the coordinate its standard_name."
+                "Give the coordinate its standard_name, or append it from a file on these cells: ncks -A -v NAME."
             )
         array = dataset[found].transpose(*(dim for dim in grid if dim in dataset[found].dims))
         to_degrees = np.rad2deg(1.0) if str(array.attrs.get("units", "")).lower().startswith("rad") else 1.0

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from thor.core.errors import DataError, DiskError, GridError
 from thor.core.variables import published
 from thor.core.warn import warn_once
@@ -15,6 +17,7 @@ from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
 from thor.reading.steps import ICE_MASS
+from thor.reading.time_axis import named_months
 from thor.reading.tree import Stored
 
 SURFACE = published(fixed=False, needed=True)
@@ -49,7 +52,8 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
             fixed = {name: _fixed_files(archive, run, name, group) for name in FIXED_FIELDS}
             if not fixed["deptho"]:
                 raise DataError(
-                    f"{run.source_id} has no 'deptho' in any run of {archive.where}. "
+                    f"{run.source_id} has no 'deptho' in any run of {archive.where}."
+                    f"{archive.elsewhere('deptho', source_id=run.source_id)} "
                     "Depth is an input of the networks: get it for one experiment of this model."
                 )
             if len(groups) > 1:
@@ -60,8 +64,19 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
             refused.append(error)
             warnings.append(not_used(label_of(group), error))
             continue
+        warnings += [
+            f"files on grid '{label_of(other)}' are not used, though they have more months; grid_labels can choose them"
+            for other in groups[groups.index(group) + 1 :]
+            if 0 < _months_by_name(group) < _months_by_name(other)
+        ]
         return group, series, fixed, warnings
     raise refused[0]
+
+
+def _months_by_name(group: Group) -> float:
+    """Return how many months the variables of a group have by the names of their files; zero if one is without."""
+    spans = [[named_months(path) or (0, -np.inf) for path in stored.files()] for stored in group.values()]
+    return max(0, min(sum(last - first + 1 for first, last in part) for part in spans))
 
 
 def _surface(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from thor.core.errors import DataError
+from thor.core.errors import DataError, GridError
 from thor.core.variables import REGIME_FIELDS, TRACERS, TRANSPORTS
 from thor.reading.archive import Archive
 from thor.reading.baselines import Parent, parent_of
@@ -127,6 +127,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             optional[what] = find(archive, run, group)
         except DataError as error:
             spare = what == "msftbarot" and bool(optional.get("transports"))
+            if spare and isinstance(error, GridError):
+                continue
             if missing == "error" and not spare:
                 raise
             subject = f"its {what} are" if what in ("transports", "tracers") else f"{what} is"
@@ -165,7 +167,7 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
     there = next((other for other in groups if other["zos"].grid_label == label), None)
     if there is None:
         labels = ", ".join(f"{name} on {groups[0][name].grid_label}" for name in names)
-        raise DataError(
+        raise GridError(
             f"{run.key}: {labels}, but sea level is read on {label}; expected one grid. "
             "Get them on it, or choose theirs in grid_labels."
         )

@@ -11,8 +11,9 @@ import numpy as np
 from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
-from thor.reading.files import sampled_checksum, unreadable
-from thor.reading.time_axis import read_time_axis
+from thor.core.warn import warn_once
+from thor.reading.files import require_whole, sampled_checksum, unreadable
+from thor.reading.time_axis import named_months, read_time_axis
 from thor.reading.windows import Window
 
 _REFORM = 12 * 1582 + 10
@@ -110,7 +111,7 @@ class Series:
     def span(self) -> str:
         """First and last month, as ``1850-01 to 1850-12``."""
         months = self.months
-        return f"{_month_text(months[0])} to {_month_text(months[-1])}"
+        return f"{month_text(months[0])} to {month_text(months[-1])}"
 
     @property
     def calendar(self) -> str:
@@ -125,7 +126,7 @@ class Series:
     def missing(self, window: Window) -> list[str]:
         """Return the months the window lacks, as ``1850-03``."""
         absent = np.setdiff1d(np.asarray(window.months), self.months)
-        return [_month_text(month) for month in absent]
+        return [month_text(month) for month in absent]
 
     def continuing(self, earlier: "Series | None") -> "Series":
         """Return this series after the files of another that end where it begins; itself where there are none.
@@ -140,8 +141,8 @@ class Series:
         """Return why the files of another series are no beginning of this one; empty where they are."""
         first, before = self.files[0], earlier.before(self.months[0])
         if not before or before[-1].months.max() + 1 != self.months[0]:
-            last = f"ends in {_month_text(before[-1].months.max())}" if before else "has no file"
-            return f"{earlier.where} {last} before {_month_text(self.months[0])}, in which this begins"
+            last = f"ends in {month_text(before[-1].months.max())}" if before else "has no file that ends"
+            return f"{earlier.where} {last} before {month_text(self.months[0])}, in which this begins"
         for file in before:
             for what, of_one, of_other in (
                 ("calendar", _calendar(file), _calendar(first)),
@@ -196,6 +197,7 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
         for header in others:
             _require_same(where, facet, named, header, named.attrs[facet], header.attrs[facet])
     _require_single_months(headers, where)
+    _warn_of_names(headers, f"{where} {variable_id}")
     return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 
 
@@ -209,20 +211,24 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
     """
     try:
         about = path.stat()
+        require_whole(path)
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
             if variable_id not in file.variables:
-                raise DataError(f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}.")
+                raise DataError(
+                    f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
+                    f"(ncrename -v OLD,{variable_id}), or take out the file."
+                )
             field = file.variables[variable_id]
             source = variable(variable_id).published
             with_levels = source is not None and source.levels
             n_dims = 4 if with_levels else 3
             if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
-                remedy = (
-                    "If the grid is unstructured, get output on latitudes and longitudes."
-                    if field.ndim < n_dims
-                    else "Take out any other dim: ncwa -a DIM in.nc out.nc."
-                )
+                remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
+                if field.ndim < n_dims:
+                    remedy = "If the grid is unstructured, get output on latitudes and longitudes."
+                elif field.ndim > n_dims:
+                    remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
                 raise DataError(
                     f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
                     f"{', levels' if with_levels else ''} and a grid. {remedy}"
@@ -268,12 +274,26 @@ def _require_single_months(headers: Sequence[SeriesFile], where: str) -> None:
     if not doubled.size:
         return
     first, second = (headers[owner[order[doubled[0] + k]]].path.name for k in range(2))
-    files = f"twice in {first}" if first == second else f"in {first} and in {second}"
-    raise DataError(
-        f"{where}: {_month_text(months[order[doubled[0]]])} is there {files}; {doubled.size} months are doubled. "
-        "Two versions or overlapping files in one folder: keep one."
-    )
+    files, remedy = f"in {first} and in {second}", "Two versions or overlapping files in one folder: keep one."
+    if first == second:
+        files = f"twice in {first}"
+        remedy = f"Take out steps that are repeated, or correct its calendar, {headers[0].calendar}."
+    month = month_text(months[order[doubled[0]]])
+    raise DataError(f"{where}: {month} is there {files}; {doubled.size} months are doubled. {remedy}")
 
 
-def _month_text(month: int) -> str:
+def _warn_of_names(headers: Sequence[SeriesFile], where: str) -> None:
+    """Warn of files with months outside those in their names: their calendar may be another one."""
+    spans = [(header.months.min(), header.months.max(), named_months(header.path)) for header in headers]
+    odd = [k for k, (first, last, named) in enumerate(spans) if named and not named[0] <= first <= last <= named[1]]
+    if odd:
+        first, last = map(month_text, spans[odd[0]][:2])
+        warn_once(
+            f"{where}: {len(odd)} of {len(headers)} files have other months by their time axis, which counts, than by "
+            f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is calendar {headers[0].calendar} right?"
+        )
+
+
+def month_text(month: int) -> str:
+    """Return a month counted from January of year zero as ``1850-03``."""
     return f"{month // 12:04d}-{month % 12 + 1:02d}"

@@ -22,7 +22,7 @@ from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention
 from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
-from thor.reading.checks import SUGGESTION
+from thor.reading.checks import SUGGESTION, warn_of_lacking
 from thor.reading.files import naming
 from thor.reading.positions import meshed, same_positions, storage_order
 from thor.reading.quirks import Quirks
@@ -30,9 +30,6 @@ from thor.reading.quirks import Quirks
 log = logging.getLogger(__name__)
 
 ICE_MASS = ("simass", "sisnmass")
-
-LACKING = 0.1
-"""Share of the cells with a depth that may be without sea level: enclosed seas, and cavities below ice shelves."""
 
 DEPRESSED = -2.5
 """Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""
@@ -117,7 +114,7 @@ def add_sea_area(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     """Add `sftof`, all or nothing by the depth, where it is not published."""
     if "sftof" in ocean:
         return ocean
-    wet = (ocean["deptho"] > 0).astype(float) * 100
+    wet = (ocean["deptho"] > 0).drop_attrs().astype(float) * 100
     return ocean.assign(sftof=wet.assign_attrs(variable("sftof").attrs))
 
 
@@ -156,7 +153,10 @@ def add_stress_convention(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window."""
+    """Give sea level and depth one mask: cells with a position, sea, depth, and a sea level in every window.
+
+    Where sea level is 0 on land, cells in which it always is are land too.
+    """
     sea = (ocean["sftof"] > 0) & (ocean["deptho"] > 0) & ocean["lat"].notnull() & ocean["lon"].notnull()
     known = ocean["zos"].notnull()
     if "window" in known.dims:
@@ -171,6 +171,11 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
         if partly:
             log.warning("%s: %d cells have a sea level in some windows only and are left out", context.where, partly)
         known = known.all("window")
+    zero = (ocean["zos"] == 0).all([dim for dim in ocean["zos"].dims if dim == "window"])
+    doubtful = int((sea & known & zero).sum())
+    if doubtful and bool((zero & ~(ocean["deptho"] > 0)).any()) and bool((sea & known & ~zero).any()):
+        log.warning("%s: zos is 0 at all times in %d cells with a depth, as on land: left out", context.where, doubtful)
+        known &= ~zero
     sea = (sea & known).transpose(*ocean["deptho"].dims)
     if not bool(sea.any()):
         low, high = float(ocean["deptho"].min()), float(ocean["deptho"].max())
@@ -178,14 +183,7 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? "
             f"'deptho' runs from {low:g} to {high:g} m, positive down."
         )
-    lacking = 1 - float(sea.sum() / ((ocean["sftof"] > 0) & (ocean["deptho"] > 0)).sum())
-    if lacking > LACKING:
-        log.warning(
-            "%s: %.0f %% of the cells with a depth have no sea level in every month and are left out. Are rows of "
-            "'zos' or 'deptho' in another order than their latitudes, or are fields incomplete?",
-            context.where,
-            100 * lacking,
-        )
+    warn_of_lacking(ocean, known, where=context.where)
     return _masked(ocean, sea)
 
 

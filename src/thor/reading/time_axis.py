@@ -18,7 +18,9 @@ _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
 _CLOUD_PART = re.compile(r"_\d{6}\.nc$")  # of a store, which has no months in its name
-_SPAN = re.compile(r"_(\d{4})(\d\d)?\d*-(\d{4})(\d\d)?\d*\.nc$")
+_REMEDY = "Store its times in days: cdo setreftime,1850-01-01,00:00:00,days in.nc out.nc."
+_DATE = re.compile(r"since\s+(-?\d+-\d+-\d+)(?:[-T\s]+(\d+)[-:](\d+))?.*")
+_SPAN = re.compile(r"_(\d{4})(\d\d)?(?:\d\d)*-(\d{4})(\d\d)?(?:\d\d)*\.nc$")
 
 
 class TimeAxis(NamedTuple):
@@ -53,11 +55,14 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         ambiguous.
     """
     if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
-        raise DataError(f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'.")
+        got = getattr(file.variables.get(dim), "units", "none")
+        raise DataError(
+            f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'; it has {got!r}. {_REMEDY}"
+        )
     time = file.variables[dim]
     if not time.size:
         raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
-    bounds = getattr(time, "bounds", None)
+    bounds = getattr(time, "bounds", getattr(time, "climatology", None))
     calendar = str(getattr(time, "calendar", "standard")).lower()
     units = clean_units(str(time.units))
     model = str(getattr(file, "source_id", path.parent))
@@ -77,6 +82,7 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         else:
             values = _times(time, path)
         if step_months == 1:
+            _require_months(values, edges, units, calendar, path)
             dates = cftime.num2date(values, units, calendar=calendar)
             if edges is None and _stamped_at_end(dates, path):
                 warn_once(
@@ -84,16 +90,23 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
                 )
                 dates = dates - timedelta(days=1)
     except UNREADABLE_DATE as error:
-        raise DataError(f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}.") from error
+        raise DataError(
+            f"{path}: time units '{time.units}', calendar '{calendar}' cannot be read: {error}. {_REMEDY}"
+        ) from error
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
     return TimeAxis(months, days, _SAME_CALENDAR.get(calendar, calendar), step_months)
 
 
 def clean_units(units: str) -> str:
-    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00."""
-    step, _, date = units.partition(" since ")
-    return f"{step} since {'-'.join(date.strip().split(' ')[0].split('-')[:3])}"
+    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00, or a time zone."""
+    return _DATE.sub(lambda date: f"since {date[1]} {date[2] or 0}:{date[3] or 0}", units)
+
+
+def named_months(path: Path) -> tuple[int, int] | None:
+    """Return the first and last month at the end of a file's name, counted from January of year zero; None for none."""
+    span = _SPAN.search(path.name)
+    return span and (12 * int(span[1]) + int(span[2] or 1) - 1, 12 * int(span[3]) + int(span[4] or 12) - 1)
 
 
 def _times(variable: netCDF4.Variable, path: Path) -> Array:
@@ -114,29 +127,40 @@ def _around(stamps: Array, edges: Array) -> bool:
     return bool(((low < high) & (low - slack <= stamps) & (stamps <= high + slack)).all())
 
 
+def _require_months(values: Array, edges: Array | None, units: str, calendar: str, path: Path) -> None:
+    """Raise DataError where time steps are not those of months, by their bounds or else by the time between them."""
+    lengths = np.abs(np.diff(values) if edges is None else edges[:, 1] - edges[:, 0])
+    if not lengths.size:
+        return
+    start, *ends = cftime.num2date(np.array([0, lengths.min(), lengths.max()]), units, calendar)
+    shortest, longest = ((end - start) / timedelta(days=1) for end in ends)
+    # without bounds months may be missing or doubled
+    if (longest < 20 or shortest > 80) if edges is None else (shortest < 20 or longest > 40):
+        spans = f"{shortest:.3g}" if shortest == longest else f"{shortest:.3g} to {longest:.3g}"
+        raise DataError(
+            f"{path}: its time steps are {spans} days {'apart' if edges is None else 'long by their bounds'}; expected "
+            "means over months, or with bounds over calendar years. Get monthly means, or correct its time axis."
+        )
+
+
 def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
     """Return whether the first and last month between bounds are those in the file's name."""
-    span = _SPAN.search(path.name)
-    if span is None:
-        return False
     middles = edges.mean(axis=1)
-    first, last = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
-    ends = (int(span[1]), int(span[2] or 1), int(span[3]), int(span[4] or 12))
-    return (first.year, first.month, last.year, last.month) == ends
+    dates = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
+    return tuple(12 * date.year + date.month - 1 for date in dates) == named_months(path)
 
 
 def _stamped_at_end(dates: Any, path: Path) -> bool:
     """Return whether all steps are stamped at midnight at the end of their month, by the months in the file's name."""
     if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
         return False
-    first, last = (12 * date.year + date.month for date in (min(dates), max(dates)))
+    first, last = (12 * date.year + date.month - 1 for date in (min(dates), max(dates)))
     if _CLOUD_PART.search(path.name):
         warn_once(str(path.parent), "steps without bounds at midnight are taken for the start of their month")
         return False
     begins = ends = False
-    if span := _SPAN.search(path.name):
-        begins = first == 12 * int(span[1]) + int(span[2] or 1)
-        ends = last == 12 * int(span[3]) + int(span[4] or 12) + 1
+    if span := named_months(path):
+        begins, ends = first == span[0], last == span[1] + 1
     if begins == ends:
         raise DataError(
             f"{path}: its steps have no bounds around them and are stamped at midnight between months, {min(dates)} to "
