@@ -17,6 +17,7 @@ from thor.core.errors import DataError
 from thor.core.warn import warn_once
 from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
+from thor.reading.inventory import run_keys
 from thor.tracking import RunDatasets
 from thor.tracking.areas import joined_tables
 from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows, facets_of
@@ -111,8 +112,7 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
 
 def rows_to_draw(table: pd.DataFrame, key: str | None, predictor: str) -> pd.DataFrame:
     """Return the rows of one run and predictor, with the `transition` in words."""
-    of_run = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
-    rows = table[(of_run == key) & (table["predictor"] == predictor)]
+    rows = table[(run_keys(table) == key) & (table["predictor"] == predictor)]
     return rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
 
 
