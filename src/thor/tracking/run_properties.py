@@ -1,22 +1,25 @@
 """Overturning, heat uptake, mixed layers and barotropic transport by basin and regime, of runs that publish them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from thor.core.errors import GridError
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import REGIME_FIELDS, TRANSPORTS
 from thor.ocean.grid import Grid
 from thor.ocean.transports import transport_vector
+from thor.reading.positions import same_positions
+from thor.reading.runs import is_control
 from thor.tracking import RunDatasets
-from thor.tracking.cells import PlannedResults
+from thor.tracking.cells import PlannedResults, facets_of
 from thor.tracking.fields import GLOBAL
 from thor.tracking.overturning import amoc_change, overturning
 from thor.tracking.regime_properties import INPUTS, properties_over_networks, regime_properties
-from thor.tracking.regime_shares import ProbabilityBlock
-from thor.tracking.run_windows import plans_by_window, require_same_cells
+from thor.tracking.regime_shares import ProbabilityBlock, probabilities_by_network
 from thor.tracking.tools import TrackingTools
 
 REPORTED = {"heat_uptake": "pw", "deep_mixed_area": "m2"}
@@ -54,14 +57,14 @@ def overturning_plans(
 
     def measure(key: str, window: str, blocks: Iterable[ProbabilityBlock], **of_run: Any) -> xr.Dataset:
         means = transports[f"{key}/{window}"]()
-        require_same_cells(means, of_run["basin"].coords.to_dataset(), window)
+        _require_same_cells(means, of_run["basin"].coords.to_dataset(), window)
         density = float(means.attrs["reference_density"])
         return overturning(means, blocks, level=tools.settings.interval_level, reference_density=density, **of_run)
 
     def finish(window: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
         return window if baseline is None else window.merge(amoc_change(window, baseline))
 
-    return plans_by_window(windows, features, tools, predictor, measure, finish, mark=fingerprint(tools, predictor))
+    return _plans_by_window(windows, features, tools, predictor, measure, finish, mark=fingerprint(tools, predictor))
 
 
 def property_plans(
@@ -121,7 +124,75 @@ def property_plans(
         return properties_over_networks(properties, baseline, level=tools.settings.interval_level)
 
     mark = fingerprint(tools, predictor, deep_mixed_layer)
-    return plans_by_window(windows, features, tools, predictor, measure, finish, mark=mark)
+    return _plans_by_window(windows, features, tools, predictor, measure, finish, mark=mark)
+
+
+def _plans_by_window(
+    windows: Mapping[str, Mapping[str, str]],
+    features: RunDatasets,
+    tools: TrackingTools,
+    predictor: str,
+    measure: Callable[..., xr.Dataset],
+    finish: Callable[[xr.Dataset, xr.Dataset | None], xr.Dataset],
+    *,
+    mark: str,
+) -> PlannedResults:
+    """Return, for each run but control runs, a fingerprint and a function that joins the results of its windows.
+
+    Parameters
+    ----------
+    windows : mapping of str to mapping of str to str
+        The windows of each run in which there is something to measure, baseline windows of control runs too, each with
+        the fingerprint of what is measured there.
+    features : mapping of str to callable
+        Reads the features of each run, with the coordinate `baseline_window` and the attribute `parent`.
+    tools : TrackingTools
+    predictor : str
+        Whose members divide what is measured among regimes.
+    measure : callable
+        Of the key of a run, a window and the probabilities of every member in it, block by block, with the keywords
+        `basin`, a field of the run, and `regimes`.
+    finish : callable
+        Makes the result of a window from what is measured in it and, where there is one, in its baseline window.
+    mark : str
+        Fingerprint of all else on which the results of every run depend.
+    """
+
+    @lru_cache(maxsize=2)  # all windows may have one baseline; at 0.25 degrees each takes 0.1 GB
+    def in_window(key: str, window: str) -> xr.Dataset:
+        run = features[key]()
+        number = list(map(str, run["window"].values)).index(window)
+        blocks = probabilities_by_network(run, number, tools, predictor)
+        return measure(key, window, blocks, basin=run["basin"], regimes=tools.classes)
+
+    def make(key: str) -> xr.Dataset:
+        run = features[key]()
+        parent = str(run.attrs.get("parent", ""))
+        parts = []
+        labels = (map(str, run[name].values) for name in ("window", "baseline_window"))
+        for window, baseline in zip(*labels, strict=True):
+            if window in windows[key]:
+                compared = in_window(parent, baseline) if baseline in windows.get(parent, ()) else None
+                part = finish(in_window(key, window), compared)
+                parts.append(part.astype("float32").assign_coords(window=window, baseline_window=baseline))
+        found = xr.concat(
+            parts, "window", data_vars="all", coords="different", compat="equals", combine_attrs="override"
+        )
+        return found.assign_attrs(facets_of(run), predictor=predictor)
+
+    @cache
+    def mark_of(key: str) -> str:
+        return fingerprint(features[key](), windows[key])
+
+    def inputs(key: str) -> list[str]:
+        # the windows of the parent are divided with the parent's features
+        return [mark_of(name) for name in (key, str(features[key]().attrs.get("parent", ""))) if name in windows]
+
+    return {
+        key: (fingerprint(mark, inputs(key)), partial(make, key))
+        for key in sorted(windows)
+        if not is_control(key.split("/")[1])
+    }
 
 
 def amoc_metrics(runs: RunDatasets) -> dict[str, dict[str, dict[str, Any]]]:
@@ -200,7 +271,7 @@ def _fields(climatology: xr.Dataset, transports: Callable[[], xr.Dataset] | None
     if transports is None:
         return fields
     means = transports()
-    require_same_cells(means, climatology, window)
+    _require_same_cells(means, climatology, window)
     grid = Grid.from_dataset(climatology)
     u, v = (means[f"{name}_column"].values / float(means.attrs["reference_density"]) for name in TRANSPORTS)
     vector = transport_vector(u.astype(float), v.astype(float), grid)
@@ -208,3 +279,12 @@ def _fields(climatology: xr.Dataset, transports: Callable[[], xr.Dataset] | None
     for name, values in zip(("eastward_transport", "northward_transport"), vector, strict=True):
         fields[name] = (grid.dims, np.where(sea, values, np.nan), {"units": INPUTS[name]})
     return fields
+
+
+def _require_same_cells(transports: xr.Dataset, run: xr.Dataset, window: str) -> None:
+    """Raise GridError unless the transports of a window lie on the cells of its run, of which the positions count."""
+    if not same_positions(transports, run):
+        raise GridError(
+            f"The transports of {transports.attrs.get('source_id')} in {window} lie on other cells than its sea level; "
+            "expected those of one run. Make both again with `kedro run --pipeline data_engineering`."
+        )

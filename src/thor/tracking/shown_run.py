@@ -52,6 +52,12 @@ def shown_run(runs: RunDatasets, metrics: Mapping[str, Any], wanted: str | None)
     return None if key is None else runs[key]()
 
 
+def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
+    """Return the dataset of a run, of the first one where this has none, or None without any."""
+    key = wanted if wanted in runs else next(iter(runs), None)
+    return None if key is None else runs[key]()
+
+
 def window_to_show(run: xr.Dataset) -> int:
     """Return the place of the last window of a run that has a baseline; without one, that of the last window."""
     compared = compared_places(run)
