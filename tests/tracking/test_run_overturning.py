@@ -11,8 +11,8 @@ from tests.tracking.conftest import SHAPE, make_tools
 from thor.core.errors import GridError
 from thor.networks.split import OCEANS
 from thor.report.regime_totals import total_numbers, total_sentences
-from thor.tracking.run_overturning import amoc_metrics, overturning_plans
-from thor.tracking.run_windows import run_to_draw
+from thor.tracking.run_properties import amoc_metrics, overturning_plans
+from thor.tracking.shown_run import run_to_draw
 
 SCENARIO, CONTROL = "MADE/abrupt-4xCO2/r1i1p1f1", "MADE/piControl/r1i1p1f1"
 LEVELS = (0.0, 1000.0, 4000.0)

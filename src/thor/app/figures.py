@@ -79,6 +79,7 @@ def _write_all(
     """Write figures and print what was written and what was not."""
     from thor.datasets.reports import write_numbers
     from thor.figures.page import PAGE_WIDTHS_CM
+    from thor.report.words import acronyms
 
     chosen = list(names) or drawing.drawable()
     given = widths or PAGE_WIDTHS_CM
@@ -92,7 +93,7 @@ def _write_all(
         pages = 0
         for width in given:
             try:
-                write_pdf(figure, width, drawing.acronyms(), files[name, width])
+                write_pdf(figure, width, acronyms() | LONG_NAMES, files[name, width])
             except ConfigError as error:
                 if names and (widths or width == given[-1]):
                     raise
@@ -158,12 +159,6 @@ class _Drawing:
     def title(self, name: str) -> str:
         """Return the title of a figure in the report; empty for one that is not in it."""
         return self._captions[name].title if name in self._captions else ""
-
-    def acronyms(self) -> dict[str, str]:
-        """Return what acronyms and names of regimes in figures stand for."""
-        from thor.report.words import acronyms
-
-        return acronyms() | LONG_NAMES
 
     def drawable(self) -> list[str]:
         """Return the figures that a run drew.

@@ -175,12 +175,10 @@ class RunHooks:
 
     def close(self, error: BaseException | None = None) -> None:
         """Close bar and log, with the traceback of `error` in the log."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        for part in (self._bar, self._memory):
+            if part is not None:
+                part.close()
+        self._bar = self._memory = None
         if self.log is not None:
             if error is not None:
                 stopped = [f"{name}{node.doing()}" for name, node in self.stopped().items()]

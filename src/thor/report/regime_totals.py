@@ -1,7 +1,6 @@
 """Changes of the Atlantic overturning and of the heat uptake, and the regimes in which they are: numbers and text."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,33 +9,12 @@ from thor.report.words import in_words, signed, window_words
 from thor.tracking.members import of_one_forcing
 from thor.tracking.shared_window import WindowYears, shared_windows
 
-
-@dataclass(frozen=True)
-class _Total:
-    """A quantity of the whole ocean that is divided among regimes.
-
-    Attributes
-    ----------
-    section : str
-        That of `tracking_metrics`.
-    unit, unit_words : str
-        In keys, and in text.
-    digits : int
-    subject : str
-        Begins the sentence.
-    """
-
-    section: str
-    unit: str
-    unit_words: str
-    digits: int
-    subject: str
-
-
 _TOTALS = {
-    "amoc": _Total("amoc", "sv", "Sv", 1, "The Atlantic overturning at 26.5\u00b0\u00a0N"),
-    "heat_uptake": _Total("properties", "pw", "PW", 2, "The heat flux into the sea"),
+    "amoc": ("amoc", "Sv", 1, "The Atlantic overturning at 26.5\u00b0\u00a0N"),
+    "heat_uptake": ("properties", "PW", 2, "The heat flux into the sea"),
 }
+"""Quantities of the whole ocean that are divided among regimes: section of `tracking_metrics`, unit (in keys in small
+letters), digits in text, and the words that begin a sentence."""
 
 
 def total_numbers(
@@ -59,20 +37,22 @@ def total_numbers(
         part of it on average, and this part as `part_<unit>`; `n_models`; `window`, its name; `without_window`, the
         climate models that lack it. Only runs whose baseline window has the quantity count.
     """
-    sections = {name: metrics.get(total.section, {}) for name, total in _TOTALS.items()}
-    return {name: _by_experiment(runs, windows, name, _TOTALS[name].unit) for name, runs in sections.items()}
+    return {
+        name: _by_experiment(metrics.get(section, {}), windows, name, unit.lower())
+        for name, (section, unit, *_) in _TOTALS.items()
+    }
 
 
 def total_sentences(numbers: Mapping[str, Any]) -> list[str]:
     """Return the change of each quantity, and the regime in which most of it is, for each experiment."""
     lines = []
-    for name, total in _TOTALS.items():
+    for name, (_, unit, digits, subject) in _TOTALS.items():
         for experiment, entry in numbers[name].items():
             models = "one climate model" if entry["n_models"] == 1 else f"{entry['n_models']} climate models"
             where = "outside all regimes" if entry["regime"] == "no_regime" else f"in regime {entry['regime']}"
-            change, part = (_span(entry[f"{what}_{total.unit}"], total) for what in ("change", "part"))
+            change, part = (_span(entry[f"{what}_{unit.lower()}"], digits, unit) for what in ("change", "part"))
             lines.append(
-                f"{total.subject} in {experiment}, {window_words(experiment, entry['window'])}, differs from that of "
+                f"{subject} in {experiment}, {window_words(experiment, entry['window'])}, differs from that of "
                 f"its baseline window by {change} ({models}); the largest part, {part}, is {where}."
                 + without_window_text(entry["without_window"])
             )
@@ -119,6 +99,6 @@ def _ends(values: list[Any]) -> dict[str, float]:
     return {"low": float(min(values)), "high": float(max(values))}
 
 
-def _span(entry: Mapping[str, float], total: _Total) -> str:
-    low, high = (signed(entry[end], total.digits, plus=True) for end in ("low", "high"))
-    return f"{low}\u00a0{total.unit_words}" if low == high else f"{low} to {high}\u00a0{total.unit_words}"
+def _span(entry: Mapping[str, float], digits: int, unit: str) -> str:
+    low, high = (signed(entry[end], digits, plus=True) for end in ("low", "high"))
+    return f"{low}\u00a0{unit}" if low == high else f"{low} to {high}\u00a0{unit}"

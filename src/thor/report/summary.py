@@ -24,6 +24,10 @@ from thor.report.words import PREDICTOR_NAMES, in_order, in_words, leading
 from thor.tracking import RunDatasets
 from thor.tracking.shared_window import LAST, compared_windows
 
+_OF_REGIMES = (
+    *("regimes", "area_fraction", "n_cells", "n_clusters", "n_runs", "mean_confidence", "labels"),
+    *("stability_ari", "single_run_ari", "n_consensus", "closure_rms"),
+)
 _OF_CHANGE = (
     *("brier_skill", "base_rate", "mean_probability"),
     *("expected_calibration_error", "calibration_error_above_tenth", "resolution_share"),
@@ -61,11 +65,11 @@ def summarise(
         `sentences`: {topic: list of str}, and `findings`.
     """
     tracking, names, about = tracking_metrics or {}, regime_names(regimes), vorticity_budget.attrs
-    of_regimes = _regimes(clustering_metrics) if clustering_metrics else regimes_of_map(regimes)
+    of_regimes = clustering_metrics or regimes_of_map(regimes)
     windows = {key: compared_windows(read(), LAST) for key, read in (scenario_regimes or {}).items()}
     numbers: dict[str, Any] = {
         "ocean": {"title": str(about.get("title", "the training ocean")), "budget": about.get("budget")},
-        "regimes": of_regimes | {"long_names": regime_meanings(regimes)},
+        "regimes": {name: of_regimes.get(name) for name in _OF_REGIMES} | {"long_names": regime_meanings(regimes)},
         "balances": _balances(regime_balances) if regime_balances is not None else {},
         "skill": _skill(of_surface({**skill_metrics, **(bayesian_skill_metrics or {})}), split),
         "calibration": in_order(_calibration(calibration_metrics or {}), PREDICTOR_NAMES),
@@ -89,23 +93,15 @@ def summarise(
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
-def _regimes(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("regimes", "area_fraction", "n_cells", "n_clusters", "n_runs", "mean_confidence", "labels")
-    optional = ("stability_ari", "single_run_ari", "n_consensus", "closure_rms")
-    return {name: metrics[name] for name in names if name in metrics} | {name: metrics.get(name) for name in optional}
-
-
 def regimes_of_map(regimes: xr.Dataset) -> dict[str, Any]:
     """Return the numbers of the map of regimes alone, where those of the clustering are missing."""
     names, area = regime_names(regimes), regimes["areacello"].where(regimes["regime"] >= 0)
     shares = {name: float(area.where(regimes["regime"] == k).sum() / area.sum()) for k, name in enumerate(names)}
-    return {
+    return dict.fromkeys(_OF_REGIMES) | {
         "regimes": list(names),
         "area_fraction": shares,
         "n_cells": int((regimes["regime"] >= 0).sum()),
         "mean_confidence": float((regimes["regime_confidence"] * area).sum() / area.sum()),
-        **dict.fromkeys(("n_clusters", "n_runs", "labels", "stability_ari", "single_run_ari")),
-        **dict.fromkeys(("n_consensus", "closure_rms")),
     }
 
 

@@ -25,7 +25,7 @@ from thor.tracking.change import (
     transition_areas,
 )
 from thor.tracking.fields import LABELS, MOST_CHANGED, TERM_FIELDS, VARIANCES, empty_fields, empty_sums
-from thor.tracking.tools import TrackingTools
+from thor.tracking.tools import TrackingTools, term_widths
 from thor.uncertainty.predictive import entropy
 
 _FIELDS = (
@@ -166,7 +166,7 @@ def _add_terms(fields: dict[str, AnyArray], part: slice, inputs: Sequence[NDArra
         if baseline != NO_BASELINE:
             changes = (after - before for after, before in zip(states[window], states[baseline], strict=True))
             change, deviation = over_networks(*changes)
-            half = work.tools.term_widths() * deviation
+            half = term_widths(work.tools.term_spread or {}, work.tools.settings.interval_level) * deviation
             found |= {"term_change": change, "term_change_lower": change - half, "term_change_upper": change + half}
             fields[MOST_CHANGED][window, part] = np.abs(change).argmax(axis=1)
         for name, values in found.items():

@@ -157,16 +157,13 @@ class Windows:
         needed = sorted(map(available.index, used))
         starts, parent_starts = run["window_start"].values, parent["window_start"].values
         parallel = run.attrs.get("baseline") == "parallel segment"
-        state, separation = [], []
-        for start, label in zip(starts, labels, strict=True):
-            if not label:
-                state.append(NO_BASELINE)
-                separation.append(NO_BASELINE)
-                continue
-            number = available.index(label)
-            state.append(n_windows + needed.index(number))
-            since = run.attrs.get("branch_year", starts.min()) if parallel else parent_starts[number]
-            separation.append(max(1, windows_apart(since, start, run)))
+        state, separation = [NO_BASELINE] * n_windows, [NO_BASELINE] * n_windows
+        for window, label in enumerate(labels):
+            if label:
+                number = available.index(label)
+                since = run.attrs.get("branch_year", starts.min()) if parallel else parent_starts[number]
+                state[window] = n_windows + needed.index(number)
+                separation[window] = max(1, windows_apart(since, starts[window], run))
         return cls(tuple(state), tuple(separation), tuple(needed))
 
 

@@ -13,12 +13,15 @@ from thor.core.progress import progress_bar
 from thor.core.variables import variable
 from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
-from thor.tracking.export_header import RunHeader, export_header, name_positions, run_place
+from thor.tracking.export_header import export_header, name_positions, run_header, run_place
+from thor.tracking.fields import field_dims
 from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, common_grid, regridded_window
 
 _MAP = ("lat", "lon")
-_BY_REGIME = ("regime_probability", "change_to_probability")
-_BY_WINDOW = ("dissimilarity_index", "applicable_share")
+_SOURCES = {name: name for name in AREA_MEANS} | {share: flag for flag, share in AREA_SHARES.items()}
+_SOURCES |= {"most_probable_regime": "regime"}
+"""Fields of a run from which those of the dataset are made: all their dims but those of the grid are the same."""
+
 _OF_RUN = ("ocean_area", "ocean_share")
 _AREAS = tuple(f"{name}{end}" for name in ("expected_area", "expected_area_change") for end in ("", "_lower", "_upper"))
 LICENSE = (
@@ -70,13 +73,13 @@ def export_runs(
     same bytes for the same runs, so it has no date of creation.
     """
     grid = common_grid(spacing)
-    headers = [RunHeader.of(load()) for load in runs.values()]
+    headers = [run_header(load()) for load in runs.values()]
     header = export_header(headers, grid, spacing=spacing, inputs=inputs or {}).assign_attrs(license=license_text)
     layouts = _layouts(header)
     known: tuple[str, AreaWeights] | None = None
     with new_store(path, kind, header, layouts) as put:
-        for of_run in progress_bar(headers, label=f"runs on {spacing:g} degrees", unit="run"):
-            run = runs[of_run.key]()
+        for load in progress_bar(list(runs.values()), label=f"runs on {spacing:g} degrees", unit="run"):
+            run = load()
             mark = fingerprint(*(run[name].variable for name in ("lat", "lon", "valid", "areacello")))
             if known is None or known[0] != mark:
                 known = mark, AreaWeights.of(run, grid)
@@ -105,9 +108,8 @@ def _put_run(
 def _layouts(header: xr.Dataset) -> dict[str, FieldLayout]:
     """Return how each field is stored: a chunk has one window of one run, all of its predictors and regimes."""
     layouts = {}
-    for name in (*AREA_MEANS, *AREA_SHARES.values(), "most_probable_regime"):
-        by: tuple[str, ...] = ("predictor", "regime") if name in _BY_REGIME else ("predictor",)
-        by = () if name in _BY_WINDOW else by
+    for name, source in _SOURCES.items():
+        _, *by = field_dims(source)
         attrs: dict[str, Any] = dict(variable(name).attrs)
         attrs["cell_measures"] = "area: areacello"
         if name == "most_probable_regime":
@@ -121,6 +123,6 @@ def _layouts(header: xr.Dataset) -> dict[str, FieldLayout]:
         layouts[name] = FieldLayout((*RUN_FACETS, *_MAP), _MAP, "f8", dict(variable(name).attrs))
     layouts["ocean_area"].attrs["cell_methods"] = "area: sum where sea"
     for name in _AREAS:
-        by = ("window", "predictor", "basin", "regime")
-        layouts[name] = FieldLayout((*RUN_FACETS, *by), by, "f8", dict(variable(name).attrs))
+        whole = ("window", "predictor", "basin", "regime")
+        layouts[name] = FieldLayout((*RUN_FACETS, *whole), whole, "f8", dict(variable(name).attrs))
     return layouts

@@ -1,7 +1,6 @@
 """The common part of a dataset of many tracked runs: coordinates, global attributes, and what is known of each run."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,48 +25,44 @@ _ABOUT_RUNS = {
     NOT_COMPARED: "Reason why the run has no baseline",
     NOT_JUDGED: "Reason why its changes are not tested",
 }
+_DIMS = {
+    "window": "Window",
+    "predictor": "Networks or baseline that predict regimes",
+    "regime": "Dynamical regime",
+    "basin": "Basin",
+}
 _STORED_AS = {"native_grid_label": "grid_label", "tracked_fingerprint": ATTRIBUTE}
 _NOMINAL_KM = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 _NOMINAL_EDGES_KM = (0.72, 1.6, 3.6, 7.2, 16, 36, 72, 160, 360, 720, 1600, 3600, 7200)
 
 
-@dataclass(frozen=True, eq=False)
-class RunHeader:
-    """What the layout of the dataset depends on: a tracked run without its fields.
+def run_header(run: xr.Dataset) -> xr.Dataset:
+    """Return what the layout of the dataset depends on: a tracked run without its fields.
 
-    Attributes
+    Parameters
     ----------
-    key : str
-    attrs : dict
-    windows : xarray.Dataset, dim (window)
-        All that the run states of its windows: years, baseline, months and the like.
-    basins, regimes, predictors : tuple of str
+    run : xarray.Dataset
+        As from `thor.tracking.track.track_run`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Coordinates `window`, `basin`, `predictor` and `regime` (names), and all that the run states of its windows:
+        years, baseline, months and the like.
     """
-
-    key: str
-    attrs: dict[str, Any]
-    windows: xr.Dataset
-    basins: tuple[str, ...]
-    regimes: tuple[str, ...]
-    predictors: tuple[str, ...]
-
-    @classmethod
-    def of(cls, run: xr.Dataset) -> "RunHeader":
-        """Return the header of a run as from `thor.tracking.track.track_run`."""
-        stated = {str(name): run[name].variable for name in run.variables if run[name].dims == ("window",)}
-        windows = xr.Dataset(coords={"window": stated.pop("window")}).assign(stated).load()
-        names = (
-            tuple(map(str, names)) for names in (run["basin"].values, require_regimes(run), run["predictor"].values)
-        )
-        return cls(run_key(run), dict(run.attrs), windows, *names)
+    stated = {name: run[name].variable for name in run.variables if run[name].dims == ("window",) and name != "window"}
+    names = {dim: run[dim].variable for dim in ("window", "basin", "predictor")}
+    coords = {**names, "regime": list(require_regimes(run))}
+    return xr.Dataset(coords=coords, attrs=run.attrs).assign(stated).load()
 
 
-def export_header(headers: Sequence[RunHeader], grid: xr.Dataset, *, spacing: float, inputs: RunDatasets) -> xr.Dataset:
+def export_header(runs: Sequence[xr.Dataset], grid: xr.Dataset, *, spacing: float, inputs: RunDatasets) -> xr.Dataset:
     """Return coordinates and attributes of the dataset, and by run and window what is no field.
 
     Parameters
     ----------
-    headers : sequence of RunHeader
+    runs : sequence of xarray.Dataset
+        As from `run_header`.
     grid : xarray.Dataset
         Coordinates with bounds, and `areacello` [m2].
     spacing : float
@@ -80,32 +75,32 @@ def export_header(headers: Sequence[RunHeader], grid: xr.Dataset, *, spacing: fl
     DataError
         When there is no run, or regimes or predictors differ.
     """
-    if not headers:
+    if not runs:
         raise DataError("There is no tracked run to export. Run scenario_tracking with an archive of climate models.")
-    for other in headers[1:]:
-        _require_same(headers[0], other)
-    first = headers[0]
+    first, *others = runs
+    for other in others:
+        _require_same(first, other)
     starts: dict[str, int] = {}
-    for of_run in headers:
-        windows = of_run.windows
-        for label, start in zip(map(str, windows["window"].values), windows["window_start"].values, strict=True):
+    for of_run in runs:
+        for label, start in zip(map(str, of_run["window"].values), of_run["window_start"].values, strict=True):
             starts[label] = min(int(start), starts.get(label, int(start)))
-    facets = {name: _distinct(of_run.attrs[name] for of_run in headers) for name in RUN_FACETS}
-    coords: dict[str, Any] = {name: (name, values, {"long_name": name}) for name, values in facets.items()}
-    coords |= {
-        "window": ("window", sorted(starts, key=lambda label: (starts[label], label)), {"long_name": "Window"}),
-        "predictor": ("predictor", list(first.predictors), {"long_name": "Networks or baseline that predict regimes"}),
-        "regime": ("regime", list(first.regimes), {"long_name": "Dynamical regime"}),
-        "basin": ("basin", _distinct(name for of_run in headers for name in of_run.basins), {"long_name": "Basin"}),
+    facets = {name: _distinct(of_run.attrs[name] for of_run in runs) for name in RUN_FACETS}
+    names = {
+        **facets,
+        "window": sorted(starts, key=lambda label: (starts[label], label)),
+        "predictor": first["predictor"].values.tolist(),
+        "regime": first["regime"].values.tolist(),
+        "basin": _distinct(name for of_run in runs for name in of_run["basin"].values),
     }
+    coords = {dim: (dim, values, {"long_name": _DIMS.get(dim, dim)}) for dim, values in names.items()}
     out = grid.assign_coords(coords)
     out["areacello"].attrs["cell_methods"] = "area: sum"
-    out = _with_run_texts(out, headers, inputs)
-    out = _with_window_numbers(out, headers)
-    return out.assign_attrs(_global_attributes(headers, grid, spacing, facets))
+    out = _with_run_texts(out, runs, inputs)
+    out = _with_window_numbers(out, runs)
+    return out.assign_attrs(_global_attributes(runs, grid, spacing, facets))
 
 
-def _with_run_texts(out: xr.Dataset, headers: Sequence[RunHeader], inputs: RunDatasets) -> xr.Dataset:
+def _with_run_texts(out: xr.Dataset, headers: Sequence[xr.Dataset], inputs: RunDatasets) -> xr.Dataset:
     """Return the header with what is known of each run as text, and whether there is the run."""
     shape = [out.sizes[name] for name in RUN_FACETS]
     tracked = np.zeros(shape, dtype=np.int8)
@@ -115,7 +110,8 @@ def _with_run_texts(out: xr.Dataset, headers: Sequence[RunHeader], inputs: RunDa
         tracked[place] = 1
         for name, values in texts.items():
             values[place] = str(of_run.attrs.get(_STORED_AS.get(name, name), ""))
-        texts["input_files"][place] = _input_files(inputs[of_run.key]()) if of_run.key in inputs else ""
+        key = run_key(of_run)
+        texts["input_files"][place] = _input_files(inputs[key]()) if key in inputs else ""
     flags = {"flag_values": np.array([0, 1], dtype=np.int8), "flag_meanings": "no_run run"}
     out["tracked"] = RUN_FACETS, tracked, {"long_name": "Whether the dataset has the run", "units": "1", **flags}
     for name, values in texts.items():
@@ -123,12 +119,12 @@ def _with_run_texts(out: xr.Dataset, headers: Sequence[RunHeader], inputs: RunDa
     return out
 
 
-def _with_window_numbers(out: xr.Dataset, headers: Sequence[RunHeader]) -> xr.Dataset:
+def _with_window_numbers(out: xr.Dataset, headers: Sequence[xr.Dataset]) -> xr.Dataset:
     """Return the header with all that each run states of its windows: years, baseline, months and the like."""
     dims = (*RUN_FACETS, "window")
     for of_run in headers:
-        windows = name_positions(out, "window", of_run.windows["window"].values)
-        for name, field in of_run.windows.data_vars.items():
+        windows = name_positions(out, "window", of_run["window"].values)
+        for name, field in of_run.data_vars.items():
             text = field.dtype.kind in "UO"
             if name not in out:
                 empty = np.full(
@@ -140,7 +136,7 @@ def _with_window_numbers(out: xr.Dataset, headers: Sequence[RunHeader]) -> xr.Da
 
 
 def _global_attributes(
-    headers: Sequence[RunHeader], grid: xr.Dataset, spacing: float, facets: Mapping[str, Sequence[str]]
+    headers: Sequence[xr.Dataset], grid: xr.Dataset, spacing: float, facets: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     models = facets["source_id"]
     return {
@@ -154,7 +150,7 @@ def _global_attributes(
         "grid_label": "gr",
         "grid": f"{spacing:g} x {spacing:g} degrees, means over the ocean area that native cells share with each cell",
         "nominal_resolution": _nominal_resolution(grid, spacing),
-        "regimes": " ".join(headers[0].regimes),
+        "regimes": " ".join(headers[0]["regime"].values),
         "references": "https://doi.org/10.1029/2021MS002496 https://doi.org/10.1029/2018EA000519",
         "thor_version": thor.__version__,
     }
@@ -180,14 +176,14 @@ def _input_files(climatologies: xr.Dataset) -> str:
     return "\n".join(_distinct(line for text in named for line in text.splitlines()))
 
 
-def _require_same(first: RunHeader, other: RunHeader) -> None:
+def _require_same(first: xr.Dataset, other: xr.Dataset) -> None:
     """Raise DataError unless two runs have the same regimes and predictors."""
-    for what in ("regimes", "predictors"):
-        if getattr(first, what) != getattr(other, what):
+    for dim in ("regime", "predictor"):
+        names, others = (", ".join(run[dim].values) for run in (first, other))
+        if names != others:
             raise DataError(
-                f"Runs in one dataset need the same {what}: {first.key} has {', '.join(getattr(first, what))}, "
-                f"{other.key} {', '.join(getattr(other, what))}. Track all with the same networks, or choose runs with "
-                "--source."
+                f"Runs in one dataset need the same {dim}s: {run_key(first)} has {names}, {run_key(other)} {others}. "
+                "Track all with the same networks, or choose runs with --source."
             )
 
 

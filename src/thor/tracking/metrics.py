@@ -59,8 +59,8 @@ def tracking_metrics(
         `expected_accuracy_errors` says.
     """
     words = words_by_predictor(skill)
-    result: dict[str, Any] = {name: {} for name in ("runs", "summary", "control", "plausibility")}
-    result |= {NOT_COMPARED: {}, NOT_JUDGED: {}}
+    topics = ("runs", "summary", "control", "plausibility", NOT_COMPARED, NOT_JUDGED)
+    result: dict[str, Any] = {name: {} for name in topics}
     for key, load in (*runs.items(), *(richest or {}).items()):
         run = load()
         windows = run_metrics(run, words)

@@ -17,6 +17,7 @@ from thor.core.errors import DataError
 from thor.core.warn import warn_once
 from thor.networks.predictor import Predictor, columns
 from thor.networks.scaler import FeatureScaler
+from thor.reading.inventory import run_keys
 from thor.tracking import RunDatasets
 from thor.tracking.areas import joined_tables
 from thor.tracking.cells import RUN_FACETS, Cells, WindowInputs, Windows, facets_of
@@ -74,7 +75,7 @@ def change_reasons(
     earlier state of the cell as reference (`thor.attribution.change`).
     """
     changes = (LastChange.of(key, load(), features, scaler) for key, load in runs.items())
-    tables = (table for change in changes if change for table in _reasons_of(change, predictors, scaler, groups))
+    tables = (table for change in changes if change for table in _reasons_of(change, predictors, groups))
     return joined_tables(tables, REASON_COLUMNS)
 
 
@@ -111,8 +112,7 @@ def transitions_to_draw(reasons: pd.DataFrame, key: str | None, *, predictor: st
 
 def rows_to_draw(table: pd.DataFrame, key: str | None, predictor: str) -> pd.DataFrame:
     """Return the rows of one run and predictor, with the `transition` in words."""
-    of_run = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
-    rows = table[(of_run == key) & (table["predictor"] == predictor)]
+    rows = table[(run_keys(table) == key) & (table["predictor"] == predictor)]
     return rows.assign(transition=rows["regime_before"] + " to " + rows["regime"])
 
 
@@ -134,8 +134,7 @@ class LastChange:
 
     regimes: xr.Dataset
     cells: Cells
-    then: WindowInputs
-    now: WindowInputs
+    states: tuple[WindowInputs, WindowInputs]
 
     @classmethod
     def of(cls, key: str, run: xr.Dataset, features: RunDatasets, scaler: FeatureScaler) -> "LastChange | None":
@@ -151,8 +150,8 @@ class LastChange:
                 )
         after, before = features[key](), features[parent]()
         cells, windows, window = Cells.of(after), Windows.of(after, before), int(compared[-1])
-        states = (before, windows.baseline_place(window)), (after, window)
-        return cls(run.isel(window=window), cells, *(WindowInputs.of(*state, cells, scaler) for state in states))
+        then = WindowInputs.of(before, windows.baseline_place(window), cells, scaler)
+        return cls(run.isel(window=window), cells, (then, WindowInputs.of(after, window, cells, scaler)))
 
     def labels(self, predictor: str, name: str) -> IntArray:
         """Return a field of one predictor in the cells, shape (n_cells,)."""
@@ -162,7 +161,8 @@ class LastChange:
     def moved(self, predictor: str) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
         """Return the regimes then and now by one predictor, and the cells with a change, each of shape (n_cells,)."""
         old, regime = (self.labels(predictor, name) for name in ("baseline_regime", "regime"))
-        return old, regime, self.now.known & self.then.known & (old >= 0) & (regime != old)
+        known = np.logical_and(*(state.known for state in self.states))
+        return old, regime, known & (old >= 0) & (regime != old)
 
     def columns(self, predictor: str) -> dict[str, str]:
         """Return the columns that all rows of one predictor have alike."""
@@ -171,19 +171,14 @@ class LastChange:
 
 
 def _reasons_of(
-    change: LastChange,
-    predictors: Mapping[str, Predictor],
-    scaler: FeatureScaler,
-    groups: Mapping[str, Sequence[str]] | Preset | None,
+    change: LastChange, predictors: Mapping[str, Predictor], groups: Mapping[str, Sequence[str]] | Preset | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each predictor of a run; none without any change."""
     for name, predictor in predictors.items():
         old, regime, moved = change.moved(name)
         if not moved.any():
             continue
-        earlier, later = (
-            columns(state.scaled(moved), scaler.features, predictor.features) for state in (change.then, change.now)
-        )
+        earlier, later = (columns(x.scaled(moved), x.scaler.features, predictor.features) for x in change.states)
         n_changed = int((earlier != later).any(axis=0).sum())
         if groups is None and n_changed > MOST_PLAYERS:
             warn_once(

@@ -1,7 +1,8 @@
 """Regimes from the surface alone compared with those from a further input set: where they differ, which are right."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,6 @@ _OF_CHANGE = (
     *("base_rate", "mean_probability", "brier_score", "brier_skill"),
     *("expected_calibration_error", "calibration_error_above_tenth", "resolution_share"),
 )
-
-SURFACE_RIGHT, SET_RIGHT, NEITHER_RIGHT = "surface", "set", "neither"
-"""Which of two different labels is the true regime."""
 
 
 def set_disagreement(
@@ -54,8 +52,10 @@ def set_disagreement(
     truth = TrueRegimes(true_regimes)
     result: dict[str, Any] = {}
     for key in sorted(richest):
-        basin = features[key]()["basin"]
-        for label, predictor, first, second in _pairs(surface[key](), richest[key]()):
+        basin, of_surface, of_set = features[key]()["basin"], surface[key](), richest[key]()
+        for label, predictor in product(*(map(str, of_set[dim].values) for dim in ("window", "predictor"))):
+            first = of_surface.sel(window=label, predictor=set_of(predictor)[0])
+            second = of_set.sel(window=label, predictor=predictor)
             known = truth.regime(key, label, second["valid"]) if key in true_regimes else None
             numbers = _numbers(first, second, basin, known)
             result.setdefault(key, {}).setdefault(label, {})[predictor] = numbers
@@ -161,14 +161,6 @@ def same_cells_skill(surface: Mapping[str, Any], of_sets: Mapping[str, Any]) -> 
     return result
 
 
-def _pairs(surface: xr.Dataset, richest: xr.Dataset) -> Iterator[tuple[str, str, xr.Dataset, xr.Dataset]]:
-    """Yield each window and predictor of the set, with the fields of the surface and of the set."""
-    for window in map(str, richest["window"].values):
-        for predictor in map(str, richest["predictor"].values):
-            first = surface.sel(window=window, predictor=set_of(predictor)[0])
-            yield window, predictor, first, richest.sel(window=window, predictor=predictor)
-
-
 def _numbers(first: xr.Dataset, second: xr.Dataset, basin: xr.DataArray, truth: AnyArray | None) -> dict[str, Any]:
     dims = second["valid"].dims
     labels = [part["regime"].transpose(*dims).values for part in (first, second)]
@@ -198,8 +190,7 @@ def _numbers(first: xr.Dataset, second: xr.Dataset, basin: xr.DataArray, truth: 
     if truth is not None:
         true = truth[both]
         known = differ & (true >= 0)
-        of_surface, of_set = true == before, true == after
-        right = {SURFACE_RIGHT: of_surface, SET_RIGHT: of_set, NEITHER_RIGHT: ~of_surface & ~of_set}
+        right = {"surface": true == before, "set": true == after, "neither": (true != before) & (true != after)}
         result["right"] = {name: share_of_area(where, area, of=known) for name, where in right.items()}
     return result
 

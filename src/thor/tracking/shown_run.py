@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.core.errors import ConfigError, did_you_mean
+from thor.reading.inventory import run_keys
 from thor.tracking import RunDatasets
 from thor.tracking.members import of_one_forcing
 from thor.tracking.shared_window import WindowYears, compared_places, shared_windows
@@ -51,6 +52,12 @@ def shown_run(runs: RunDatasets, metrics: Mapping[str, Any], wanted: str | None)
     return None if key is None else runs[key]()
 
 
+def run_to_draw(runs: RunDatasets, wanted: str | None) -> xr.Dataset | None:
+    """Return the dataset of a run, of the first one where this has none, or None without any."""
+    key = wanted if wanted in runs else next(iter(runs), None)
+    return None if key is None else runs[key]()
+
+
 def window_to_show(run: xr.Dataset) -> int:
     """Return the place of the last window of a run that has a baseline; without one, that of the last window."""
     compared = compared_places(run)
@@ -75,6 +82,5 @@ def in_shared_window(table: pd.DataFrame, windows: Mapping[str, Mapping[WindowYe
     """
     shared = shared_windows({key: windows[key] for key in of_one_forcing(windows)})
     names = {(key, label): name for name, labels in shared.values() for key, label in labels.items()}
-    keys = table["source_id"] + "/" + table["experiment_id"] + "/" + table["variant_label"]
-    found = [names.get(place, "") for place in zip(keys, table["window"], strict=True)]
+    found = [names.get(place, "") for place in zip(run_keys(table), table["window"], strict=True)]
     return table.assign(shared_window=found)[np.array(found, dtype=bool)]

@@ -19,8 +19,8 @@ from thor.tracking import RunDatasets
 from thor.tracking.areas import joined_tables
 from thor.tracking.cells import RUN_FACETS
 from thor.tracking.reasons import LastChange, fields_to_draw, rows_to_draw
+from thor.tracking.tools import term_widths
 from thor.tracking.true_regimes import budget_in_windows
-from thor.uncertainty.term_spread import normal_width
 
 TERM_COLUMNS = (
     *(*RUN_FACETS, "window", "baseline_window", "predictor", "regime_before", "regime", "n_cells", "area_m2"),
@@ -76,9 +76,7 @@ def term_changes(
     if networks.terms_head is None or term_spread is None:
         return joined_tables([], TERM_COLUMNS)
     changes = (LastChange.of(key, load(), features, scaler) for key, load in runs.items())
-    tables = (
-        table for change in changes if change for table in _of_run(change, networks, scaler, term_spread, predictor)
-    )
+    tables = (table for change in changes if change for table in _of_run(change, networks, term_spread, predictor))
     return joined_tables(tables, TERM_COLUMNS)
 
 
@@ -138,30 +136,25 @@ def term_skill(runs: RunDatasets, true_budgets: RunDatasets) -> dict[str, dict[s
 
 
 def _of_run(
-    change_of_run: LastChange,
-    networks: NetworkStack,
-    scaler: FeatureScaler,
-    term_spread: Mapping[str, float],
-    predictor: str,
+    last: LastChange, networks: NetworkStack, term_spread: Mapping[str, float], predictor: str
 ) -> Iterator[pd.DataFrame]:
-    run, cells = change_of_run.regimes, change_of_run.cells
-    states = change_of_run.then, change_of_run.now
-    old, regime, moved = change_of_run.moved(predictor)
-    width = normal_width(float(run.attrs["interval_level"])) * np.array([term_spread[name] for name in BUDGET_TERMS])
+    run, cells = last.regimes, last.cells
+    old, regime, moved = last.moved(predictor)
+    width = term_widths(term_spread, float(run.attrs["interval_level"]))
     names = str(run.attrs["regimes"]).split()
     for before_number, after_number in sorted(set(zip(old[moved], regime[moved], strict=True))):
         chosen = np.flatnonzero(moved & (old == before_number) & (regime == after_number))
         area, sums = cells.area[chosen], [0.0, 0.0]
         for start in range(0, len(chosen), _BLOCK_CELLS):
             part = chosen[start : start + _BLOCK_CELLS]
-            terms = (networks.terms(columns(x.scaled(part), scaler.features, networks.features)) for x in states)
+            terms = (networks.terms(columns(x.scaled(part), x.scaler.features, networks.features)) for x in last.states)
             # value and spread of every network, by area
             for number_of, pair in enumerate(zip(*terms, strict=True)):
                 sums[number_of] = sums[number_of] + np.einsum("c,nct->nt", cells.area[part], pair[1] - pair[0])
         change, deviation = over_networks(*(np.asarray(total) / area.sum() for total in sums))
         yield pd.DataFrame(
             {
-                **change_of_run.columns(predictor),
+                **last.columns(predictor),
                 "regime_before": names[before_number],
                 "regime": names[after_number],
                 "n_cells": len(chosen),

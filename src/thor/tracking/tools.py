@@ -134,12 +134,6 @@ class TrackingTools:
         for states in zip(*blocks, strict=True):
             yield states[0][0], [probability for _, probability in states]
 
-    def term_widths(self) -> NDArray[np.float64]:
-        """Return the half-width of the interval of the change of each term, in units of its spread."""
-        return normal_width(self.settings.interval_level) * np.array(
-            [(self.term_spread or {})[name] for name in BUDGET_TERMS]
-        )
-
     def terms(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the terms that every network predicts in cells with these scaled inputs, and their spread.
 
@@ -148,6 +142,11 @@ class TrackingTools:
         if (networks := self.term_networks) is None:
             raise NetworkError("There are no networks that predict terms. Set modelling.terms_weight above 0.")
         return networks.terms(columns(inputs, self.scaler.features, networks.features))
+
+
+def term_widths(term_spread: Mapping[str, float], level: float) -> NDArray[np.float64]:
+    """Return the half-width of the interval of the change of each term, in units of its spread over networks."""
+    return normal_width(level) * np.array([term_spread[name] for name in BUDGET_TERMS])
 
 
 def _require_predictors(predictors: Mapping[str, Predictor], scaler: FeatureScaler) -> None:

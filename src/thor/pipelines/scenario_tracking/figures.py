@@ -13,7 +13,7 @@ from thor.tracking.areas import with_common_start
 from thor.tracking.detection import detection_notes
 from thor.tracking.reasons import transitions_to_draw
 from thor.tracking.shared_window import LAST, compared_windows, run_headers, starts_of_runs
-from thor.tracking.shown_run import shown_key, shown_run
+from thor.tracking.shown_run import run_to_draw, shown_key, shown_run
 
 
 def draw_shown_run(
@@ -91,7 +91,6 @@ def draw_overturning(
     """Draw the overturning of one run in its last window and the AMOC through all, with the part of each regime."""
     from thor.figures.overturning import overturning_sections
     from thor.figures.regime_totals import amoc_curves
-    from thor.tracking.run_windows import run_to_draw
 
     shown = shown_key(tracking_metrics, parameters.shown_run)
     run, in_classes = (run_to_draw(runs, shown) for runs in (overturning, overturning_sigma2))
@@ -108,7 +107,6 @@ def draw_properties(
 ) -> Any:
     """Draw heat uptake, deep mixed layers and barotropic transport by regime through the windows of one run."""
     from thor.figures.regime_totals import property_curves
-    from thor.tracking.run_windows import run_to_draw
 
     return property_curves(run_to_draw(regime_properties, shown_key(tracking_metrics, parameters.shown_run)))
 

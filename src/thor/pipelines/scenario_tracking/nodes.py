@@ -146,7 +146,7 @@ def measure_overturning(
     **trained: Any,
 ) -> dict[str, dict[str, tuple[str, Any]]]:
     """Return, for each run with transports, fingerprints and makers of its overturning in depth and in sigma_2."""
-    from thor.tracking.run_overturning import overturning_plans
+    from thor.tracking.run_properties import overturning_plans
 
     first = parameters.replace(predictors=parameters.predictors[:1])
     tools = tracking_tools(**trained, change_calibration={}, parameters=first)
@@ -197,8 +197,7 @@ def score_tracking(
     from thor.tracking.metrics import both_of, tracking_metrics
     from thor.tracking.perfect_model import perfect_model_skill
     from thor.tracking.plausibility import TrainingOcean
-    from thor.tracking.run_overturning import amoc_metrics
-    from thor.tracking.run_properties import property_metrics
+    from thor.tracking.run_properties import amoc_metrics, property_metrics
     from thor.tracking.set_comparison import on_same_cells, same_cells_skill, set_disagreement
 
     known = true_regimes, scenario_features

@@ -1,4 +1,4 @@
-"""Nodes of `uncertainty`."""
+"""Nodes of `uncertainty`; their `trained` are the datasets named in `TRAINED`."""
 
 import logging
 from dataclasses import replace
@@ -17,6 +17,9 @@ from thor.networks.scaler import FeatureScaler
 from thor.networks.split import final_split
 
 log = logging.getLogger(__name__)
+
+TRAINED = ("ensemble", "baselines", "bayesian_network", "laplace_network")
+"""Datasets with the predictors that are calibrated."""
 
 
 def train_bayesian_network(
@@ -81,29 +84,27 @@ def train_left_out_posteriors(
 def calibrate(
     left_out_cells: Any,
     final_ensemble: Any,
-    ensemble: Any,
-    baselines: Any,
-    bayesian_network: Any,
-    laplace_network: Any,
     features: xr.Dataset,
     regimes: xr.Dataset,
     split: xr.Dataset,
     vorticity_budget: xr.Dataset,
     input_sets: dict[str, Any],
     parameters: Uncertainty,
+    **trained: Any,
 ) -> dict[str, Any]:
     """Return temperatures, conformal scores, expected accuracies and the areas of applicability, also of input sets."""
     from thor.uncertainty.regime_uncertainty import calibrate as fit
     from thor.uncertainty.set_calibration import calibrate_set
 
-    samples = samples_from(features, regimes, split, names=baselines.scaler.features)
+    scaler = trained["baselines"].scaler
+    samples = samples_from(features, regimes, split, names=scaler.features)
     model = fit(
         left_out_cells,
-        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
+        _predictors(**trained, parameters=parameters),
         samples,
-        baselines.scaler,
+        scaler,
         final=final_ensemble,
-        final_samples=samples_from(features, regimes, final_split(split), names=baselines.scaler.features),
+        final_samples=samples_from(features, regimes, final_split(split), names=scaler.features),
         budget=vorticity_budget,
         confidence_level=parameters.confidence_level,
         settings=parameters.applicability,
@@ -121,23 +122,20 @@ def calibrate(
 
 
 def compute_regime_uncertainty(
-    ensemble: Any,
-    baselines: Any,
-    bayesian_network: Any,
-    laplace_network: Any,
     calibration_model: dict[str, Any],
     features: xr.Dataset,
     training_history: pd.DataFrame,
     parameters: Uncertainty,
+    **trained: Any,
 ) -> xr.Dataset:
     """Return calibrated probabilities and their uncertainty in every valid cell."""
     from thor.uncertainty.regime_uncertainty import CalibrationModel, uncertainty_fields
 
     result = uncertainty_fields(
-        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
+        _predictors(**trained, parameters=parameters),
         CalibrationModel.from_dict(calibration_model),
         features,
-        baselines.scaler,
+        trained["baselines"].scaler,
         credible_level=parameters.credible_level,
         label_run=fields.label_runs(training_history),
     )
@@ -147,10 +145,6 @@ def compute_regime_uncertainty(
 
 
 def score_uncertainty(
-    ensemble: Any,
-    baselines: Any,
-    bayesian_network: Any,
-    laplace_network: Any,
     calibration_model: dict[str, Any],
     left_out_cells: Any,
     features: xr.Dataset,
@@ -158,19 +152,20 @@ def score_uncertainty(
     split: xr.Dataset,
     bayesian_training_history: pd.DataFrame,
     parameters: Uncertainty,
+    **trained: Any,
 ) -> dict[str, Any]:
     """Return skill of the Bayesian networks, and calibration of all predictors before and after."""
     from thor.uncertainty.regime_uncertainty import CalibrationModel
     from thor.uncertainty.scoring import score_predictors
 
-    samples = samples_from(features, regimes, split, names=baselines.scaler.features)
+    samples = samples_from(features, regimes, split, names=trained["baselines"].scaler.features)
     result = score_predictors(
-        _predictors(ensemble, baselines, bayesian_network, laplace_network, parameters),
-        bayesian_network,
+        _predictors(**trained, parameters=parameters),
+        trained["bayesian_network"],
         CalibrationModel.from_dict(calibration_model),
         samples,
         features,
-        baselines.scaler,
+        trained["baselines"].scaler,
         left_out=left_out_cells,
         history=bayesian_training_history,
         settings=parameters.bootstrap,
