@@ -1,6 +1,6 @@
 """`thor stage`: pack one stage into an archive for another team, and unpack it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -143,10 +143,11 @@ class _Project:
         beside = [f"{name}{file.suffix}" for name in names for file in getattr(self._catalog.get(name), "beside", ())]
         return [name for name in beside if name in self.places]
 
-    def require_outputs(self, pipeline: str, names: Sequence[str]) -> None:
+    def require_outputs(self, pipeline: str, names: Iterable[str]) -> None:
         """Return when all these datasets are there, and no folder holds files of two settings."""
         from thor.datasets.saves import Saves
 
+        names = list(names)
         if missing := [name for name in names if not self._catalog.get(name).exists()]:
             texts = listed([f"{name} ({self.shown_root}/{self.places[name].path})" for name in missing])
             raise DataError(
