@@ -80,6 +80,7 @@ def main() -> None:
         reference_density=1029.0,
         extended=False,
         neighbourhood_radii_km=[],
+        polar_filter=False,
     )
     show("Scale of the released stress curl", ("cells", "rms difference / rms"), scales(budgets["released"], fields))
     show("Terms", ("term", "budget", "rms", "median magnitude"), sizes(budgets))

@@ -177,6 +177,7 @@ def features_at(ocean: xr.Dataset, scale: int, radii_km: tuple[int, ...] = ()) -
         reference_density=DENSITY,
         extended=True,
         neighbourhood_radii_km=radii_km,
+        polar_filter=False,
         neighbourhood_statistics=["mean"],
     )
 

@@ -210,6 +210,7 @@ def ecco_features(
         reference_density=1029.0,
         extended=bool(radii_km),
         neighbourhood_radii_km=radii_km,
+        polar_filter=False,
         neighbourhood_statistics=statistics,
     )
 

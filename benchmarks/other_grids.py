@@ -102,6 +102,7 @@ def features_of(ocean: xr.Dataset, curl: str) -> xr.Dataset:
         reference_density=1029.0,
         extended=True,
         neighbourhood_radii_km=[100, 200],
+        polar_filter=False,
     )
 
 

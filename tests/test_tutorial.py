@@ -133,6 +133,7 @@ def test_the_settings_of_the_default_run_are_those_of_the_page():
         **options,
         extended=engineering.extended_features,
         neighbourhood_radii_km=engineering.neighbourhood_radii_km,
+        polar_filter=False,
     )
     assert f"{int(found['valid'].sum())} cells" in PAGE
 

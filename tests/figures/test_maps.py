@@ -101,6 +101,7 @@ def test_feature_maps_name_only_the_basins_that_are_there(ocean):
         reference_density=1029.0,
         extended=False,
         neighbourhood_radii_km=[],
+        polar_filter=False,
     )
     got["basin"] = got["basin"].where(got["lat"] < 0, -1).assign_attrs(got["basin"].attrs)
     figure = feature_maps(got, FEATURES)
@@ -160,6 +161,7 @@ def test_changes_are_later_minus_earlier(ocean):
         reference_density=1029.0,
         extended=False,
         neighbourhood_radii_km=[],
+        polar_filter=False,
     )
     after = before.assign(zos=before["zos"] + 0.1)
     state, change, curl = meshes(change_maps({"MADE-1: one to two": (before, after)}))

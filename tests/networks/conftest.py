@@ -71,6 +71,7 @@ def ecco_features(ecco_ocean) -> xr.Dataset:
         reference_density=1029.0,
         extended=False,
         neighbourhood_radii_km=(),
+        polar_filter=False,
     )
 
 

@@ -18,6 +18,7 @@ OPTIONS = {
     "reference_density": 1029.0,
     "extended": True,
     "neighbourhood_radii_km": [],
+    "polar_filter": False,
 }
 
 

@@ -13,6 +13,7 @@ OPTIONS = {
     "reference_density": 1029.0,
     "extended": True,
     "neighbourhood_radii_km": [800],
+    "polar_filter": False,
 }
 
 

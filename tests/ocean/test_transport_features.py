@@ -13,7 +13,7 @@ from thor.ocean.torques import transport_torques
 from thor.ocean.transport_features import CORNER_FEATURE, TRANSPORT_FEATURE, corner_mean, valid_in_set
 from thor.reading.training_ocean import harmonise
 
-PLAIN = {"reference_density": 1029.0, "extended": False, "neighbourhood_radii_km": []}
+PLAIN = {"reference_density": 1029.0, "extended": False, "neighbourhood_radii_km": [], "polar_filter": False}
 OPTIONS = PLAIN | {"stress_curl": "surface", "metric": "spherical"}
 FACETS = {"source_id": "MADE-1", "experiment_id": "piControl", "variant_label": "r1i1p1f1"}
 

@@ -40,6 +40,7 @@ PLAIN = {
     "reference_density": 1029.0,
     "extended": False,
     "neighbourhood_radii_km": [],
+    "polar_filter": False,
 }
 
 

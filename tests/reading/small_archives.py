@@ -28,7 +28,9 @@ def read(root, *, missing="error", strict=False, masked_basins=(), quirks=None, 
         ocean = climatology(plan, settings, NoCheckpoint())
         out[plan.run.key] = (
             ocean,
-            window_features(ocean, reference_density=1029.0, extended=False, neighbourhood_radii_km=[]),
+            window_features(
+                ocean, reference_density=1029.0, extended=False, neighbourhood_radii_km=[], polar_filter=False
+            ),
         )
     return out
 

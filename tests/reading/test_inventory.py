@@ -192,6 +192,7 @@ def test_all_readable_runs_are_read_in_one_run(root, tmp_path):
         closure_tolerance=1e-3,
         extended_features=False,
         neighbourhood_radii_km=[],
+        polar_filter=False,
         archive=ALL,
         windows=WINDOWS,
         missing="skip",

@@ -24,6 +24,7 @@ OPTIONS = {
     "reference_density": 1029.0,
     "extended": False,
     "neighbourhood_radii_km": (),
+    "polar_filter": False,
 }
 FIELDS = ("zos", "tauuo", "tauvo", "deptho")
 

@@ -31,6 +31,7 @@ def samples(ecco_ocean) -> Samples:
         reference_density=1029.0,
         extended=False,
         neighbourhood_radii_km=(),
+        polar_filter=False,
     )
     regimes = as_regimes(ecco_ocean, ecco_ocean["reference_regime"].values.astype("int8"))
     return samples_from(fields, regimes, make_split(fields, regimes, SplitSettings(reflect=False, rescale=False)))

@@ -45,8 +45,8 @@ def features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
+    polar_filter: bool,
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
-    polar_filter: bool = False,
 ) -> xr.Dataset:
     """Return the features of every ocean cell.
 
@@ -100,8 +100,8 @@ def window_features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
+    polar_filter: bool,
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
-    polar_filter: bool = False,
 ) -> xr.Dataset:
     """Return the features of every ocean cell of a climate model in every window.
 
