@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from thor.core.errors import ConfigError, DataError
-from thor.core.parallel import forked_workers, in_processes, n_cores, number_of_processes, one_thread
+from thor.core.parallel import forked_pids, forked_workers, in_processes, n_cores, number_of_processes, one_thread
 from thor.core.warn import warn_once
 
 log = logging.getLogger("thor.tests")
@@ -68,7 +68,7 @@ def test_forked_workers_have_what_was_there_and_end_with_the_block():
         found = list(in_processes(state_of, ((number,) for number in range(6)), n_processes=2))
         processes, states = zip(*found, strict=True)
         assert set(states) == {"before"}
-        assert set(processes) <= {child.pid for child in forked_children()}
+        assert set(processes) <= {child.pid for child in forked_children()} == forked_pids()
         assert len(forked_children()) == 2
     assert not forked_children()
     MADE.clear()

@@ -170,6 +170,11 @@ def forked_workers(number: int) -> Iterator[None]:
             _forked = None
 
 
+def forked_pids() -> set[int | None]:
+    """Return the numbers of the processes of `forked_workers`."""
+    return {process.pid for process in _forked.processes} if _forked else set()
+
+
 def _on_forked(
     submit: Callable[..., Future[bytes]], processes: list[BaseProcess], tasks: Iterable[tuple[Any, ...]]
 ) -> Iterator[Any]:

@@ -17,6 +17,7 @@ import psutil
 
 from thor.core.atomic import require_writable, show, write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
+from thor.core.parallel import forked_pids
 from thor.core.warn import warn_once
 
 _OF_DATASETS = ("datasets", "files", "contents")
@@ -220,6 +221,7 @@ class MemoryWatch:
 
     def __init__(self) -> None:
         self._process = psutil.Process()
+        self._at_start = float(self._process.memory_info().rss)
         self._peak = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory watch", daemon=True)
@@ -250,9 +252,10 @@ class MemoryWatch:
         total = 0.0
         with suppress(psutil.Error):
             total = float(self._process.memory_info().rss)
+            forked = forked_pids()
             for child in self._process.children(recursive=True):
                 with suppress(psutil.Error):
-                    # What a forked child shares with this process does not count again, where the system knows it.
-                    about = child.memory_full_info()
-                    total += getattr(about, "pss", about.uss)
+                    # A forked child shares with this process what that had at the fork.
+                    shared = self._at_start if child.pid in forked else 0.0
+                    total += max(0.0, child.memory_info().rss - shared)
         return total
