@@ -302,7 +302,7 @@ def test_no_function_of_the_library_repeats_the_default_of_a_setting():
         for part, _ in parts(model, (name,)):
             for key, field in part.model_fields.items():
                 names.setdefault(key, []).append(field.default)
-    allowed = {"strict", "numbering", "target", "regime", "name", "activation"}
+    allowed = {"strict", "numbering", "target", "regime", "name", "activation", "polar_filter"}
     found = [text for text in second_defaults(names) if text.partition("(")[2].partition("=")[0] not in allowed]
     assert found == []
 

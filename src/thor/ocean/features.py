@@ -45,7 +45,7 @@ def features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
-    polar_filter: bool,
+    polar_filter: bool = False,
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
 ) -> xr.Dataset:
     """Return the features of every ocean cell.
@@ -100,7 +100,7 @@ def window_features(
     reference_density: float,
     extended: bool,
     neighbourhood_radii_km: Sequence[float],
-    polar_filter: bool,
+    polar_filter: bool = False,
     neighbourhood_statistics: Sequence[str] = NEIGHBOURHOOD_STATISTICS,
 ) -> xr.Dataset:
     """Return the features of every ocean cell of a climate model in every window.
