@@ -380,6 +380,22 @@ def test_overwritten_files_of_a_run_logged_later_are_named(hooks, tmp_path):
     assert [artifact.path for artifact in runs(tmp_path)[0].list_artifacts(late.info.run_id)] == ["networks"]
 
 
+def test_a_run_that_ends_well_while_it_is_looked_at_is_logged_as_finished(hooks, tmp_path, monkeypatch):
+    begin(hooks)
+    fill_disk(hooks)
+    save(hooks, {"ensemble": initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)})
+
+    def may_run(*_):
+        hooks.after_pipeline_run()
+        return False
+
+    monkeypatch.setattr("thor.app.mlflow_hooks.may_run", may_run)
+    second = begin(made_hooks(tmp_path))
+    (late,) = (run for run in runs(tmp_path)[1] if run.info.run_id != second)
+    assert (late.info.status, late.data.tags.get("error")) == ("FINISHED", None)
+    assert "logged_later" in late.data.tags
+
+
 def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hooks, tmp_path, caplog):
     pending = tmp_path / "data/logs" / PENDING / "1-1.json"
     pending.parent.mkdir(parents=True)

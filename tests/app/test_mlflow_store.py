@@ -206,6 +206,21 @@ def test_networks_of_a_killed_run_are_closed_with_it(tmp_path):
     assert status == {dead: "FAILED", below: "FAILED", alive: "RUNNING", of_alive: "RUNNING", elsewhere: "RUNNING"}
 
 
+def test_a_run_that_ends_well_while_it_is_looked_at_stays_finished(tmp_path, monkeypatch):
+    """Its process ends between the search for open runs and the test whether it still runs."""
+    client, experiment = open_store(tmp_path / "mlflow.db")
+    ending, killed = (client.create_run(experiment).info.run_id for _ in range(2))
+
+    def may_run(*_):
+        client.set_terminated(ending)
+        return False
+
+    monkeypatch.setattr("thor.app.mlflow_store.may_run", may_run)
+    close_dead_runs(client, experiment)
+    found = {run.info.run_id: (run.info.status, run.data.tags.get("error")) for run in client.search_runs([experiment])}
+    assert found == {ending: ("FINISHED", None), killed: ("FAILED", "killed")}
+
+
 def test_a_database_locked_for_a_moment_is_written_later(monkeypatch):
     monkeypatch.setattr("thor.app.mlflow_store.time.sleep", lambda _: None)
     attempts = []

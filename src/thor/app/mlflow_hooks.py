@@ -189,9 +189,12 @@ class MlflowHooks:
     def _log_later(self, file: Path, client: Any, experiment: str) -> None:
         """Log one run from its files, replacing its incomplete entry in the store."""
         about = json.loads(file.read_text(encoding="utf-8"))
+        if about["status"] == "RUNNING":
+            if may_run(about["tags"]["host"], about["tags"]["process"]):
+                return
+            # Read again: a run read as open may have ended well before its process was seen as dead.
+            about = json.loads(file.read_text(encoding="utf-8"))
         killed = about["status"] == "RUNNING"
-        if killed and may_run(about["tags"]["host"], about["tags"]["process"]):
-            return
         run = KeptRun(client, experiment, about)
         run.begin()
         stale = about["incomplete"]

@@ -105,7 +105,8 @@ def close_dead_runs(client: Any, experiment: str) -> None:
     """Mark runs as failed that a killed process of this machine has left open, and what is open below them."""
     left = client.search_runs([experiment], "attributes.status = 'RUNNING'")
     dead = {run.info.run_id for run in left if _is_dead(run.data.tags)}
-    for run in left:
+    # Looked up again: a run seen as open may have ended well before its process was seen as dead.
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'") if dead else ():
         if run.info.run_id in dead or run.data.tags.get("mlflow.parentRunId") in dead:
             patiently(client.set_tag, run.info.run_id, "error", "killed")
             patiently(client.set_terminated, run.info.run_id, "FAILED")
