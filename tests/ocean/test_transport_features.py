@@ -9,6 +9,7 @@ from thor.core.variables import TRANSPORT_TORQUES, groups_of, input_sets, variab
 from thor.ocean.constants import EARTH_RADIUS, EARTH_ROTATION
 from thor.ocean.features import feature_names, features, window_features
 from thor.ocean.grid import Grid
+from thor.ocean.polar_filter import polar_filter
 from thor.ocean.torques import transport_torques
 from thor.ocean.transport_features import CORNER_FEATURE, TRANSPORT_FEATURE, corner_mean, valid_in_set
 from thor.reading.training_ocean import harmonise
@@ -112,6 +113,25 @@ def test_windows_of_a_run(run):
     assert feature_names(without, "transport") == []
     # a run has the set if all of its windows have transports
     assert feature_names(window_features(windows, terms.isel(window=[0]), **PLAIN), "transport") == []
+
+
+def test_the_polar_filter_reaches_the_transports_of_the_training_ocean_and_of_runs(with_transports, run):
+    """-beta V has the same factor all along a row, so that it does not matter which of the two is averaged."""
+    random = np.random.default_rng(1)
+    grid = Grid.from_dataset(with_transports)
+    northward = with_transports["transport_northward"]
+    noisy = with_transports.assign(transport_northward=northward.copy(data=random.normal(size=northward.shape)))
+    plain, filtered = (features(noisy, **OPTIONS | {"polar_filter": used})[TRANSPORT_FEATURE] for used in (False, True))
+    windows, terms = run
+    names = (TRANSPORT_FEATURE, *TRANSPORT_TORQUES)
+    sea = with_transports["deptho"].notnull().transpose(*northward.dims).values
+    noise = {name: np.where(sea, random.normal(size=terms[name].shape), np.nan) for name in names}
+    terms = terms.assign({name: terms[name].copy(data=noise[name]) for name in names})
+    of_run = window_features(windows, terms, **PLAIN | {"polar_filter": True})
+    polar = np.abs(grid.lat[:, 0]) > 61
+    for given, got in ((plain, filtered), *((terms[name], of_run[name]) for name in names)):
+        np.testing.assert_allclose(got, polar_filter(given.values, grid), rtol=1e-12)
+        assert np.nanstd(got.values[..., polar, :]) < 0.8 * np.nanstd(given.values[..., polar, :])
 
 
 def test_transports_of_another_run_or_grid_are_errors(run):

@@ -132,7 +132,7 @@ def window_features(
     around: dict[str, Any] = {"radii_km": neighbourhood_radii_km, "statistics": neighbourhood_statistics}
     for fields in (*each, fixed):
         fields |= _neighbourhoods(fields, grid, valid, **around)
-    if further := window_transport_features(terms, climatology, grid):
+    if further := window_transport_features(terms, climatology, grid, filtered=polar_filter):
         known = valid & _finite(further)
         for fields, more in zip(each, further, strict=True):
             fields |= more | _neighbourhoods(more, grid, known, **around)

@@ -8,6 +8,7 @@ from thor.core.errors import DataError
 from thor.core.variables import TRANSPORT_TORQUES, variable
 from thor.ocean.cells import on_same_grid
 from thor.ocean.grid import Grid
+from thor.ocean.polar_filter import polar_filter
 from thor.ocean.torques import transport_torques
 from thor.ocean.transports import CORNERS, beta_advection
 
@@ -50,7 +51,7 @@ def transport_features(ocean: xr.Dataset, grid: Grid) -> dict[str, Array]:
 
 
 def window_transport_features(
-    terms: xr.Dataset | None, climatology: xr.Dataset, grid: Grid
+    terms: xr.Dataset | None, climatology: xr.Dataset, grid: Grid, *, filtered: bool
 ) -> list[dict[str, Array]] | None:
     """Return the features that the transports of a run give in each window; None if a window has no transports.
 
@@ -62,6 +63,8 @@ def window_transport_features(
         Of the run, with `zos`.
     grid : Grid
         Of this run.
+    filtered : bool
+        Whether each term passes `thor.ocean.polar_filter`: its transports did not, before they were differentiated.
 
     Raises
     ------
@@ -86,9 +89,8 @@ def window_transport_features(
     each = []
     for window in windows:
         of_window = terms.isel(window=known.index(window))
-        advection, *torques = (
-            on_same_grid(like, of_window, name).astype(float) for name in (TRANSPORT_FEATURE, *TRANSPORT_TORQUES)
-        )
+        given = (on_same_grid(like, of_window, name).astype(float) for name in (TRANSPORT_FEATURE, *TRANSPORT_TORQUES))
+        advection, *torques = (polar_filter(term, grid) if filtered else term for term in given)
         each.append(_with_corners(advection, grid) | dict(zip(TRANSPORT_TORQUES, torques, strict=True)))
     return each
 
