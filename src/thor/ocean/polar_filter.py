@@ -12,15 +12,16 @@ from thor.core.arrays import Array
 from thor.core.variables import STRESS
 from thor.ocean.grid import Grid
 
-
 _FILTERED = ("zos", "deptho", *STRESS, "transport_eastward", "transport_northward")
 
 
 def polar_filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Return the ocean with sea level, depth, stress and transport after `polar_filter`, and a note of it in its attributes."""
+    """Return the ocean with sea level, depth, stress and transports after `polar_filter`, noted in its attributes."""
     names = [name for name in _FILTERED if name in ocean and ocean[name].dims[-2:] == grid.dims]
     fields = {name: ocean[name].copy(data=polar_filter(ocean[name].values.astype(float), grid)) for name in names}
-    return ocean.assign(fields).assign_attrs(polar_filter="sea level, depth, stress and transport averaged along polar rows")
+    return ocean.assign(fields).assign_attrs(
+        polar_filter="averaged along polar rows before differences are taken"
+    )
 
 
 def polar_filter(field: Array, grid: Grid) -> Array:
