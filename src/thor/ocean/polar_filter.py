@@ -19,9 +19,7 @@ def polar_filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Return the ocean with sea level, depth, stress and transports after `polar_filter`, noted in its attributes."""
     names = [name for name in _FILTERED if name in ocean and ocean[name].dims[-2:] == grid.dims]
     fields = {name: ocean[name].copy(data=polar_filter(ocean[name].values.astype(float), grid)) for name in names}
-    return ocean.assign(fields).assign_attrs(
-        polar_filter="averaged along polar rows before differences are taken"
-    )
+    return ocean.assign(fields).assign_attrs(polar_filter="averaged along polar rows before differences are taken")
 
 
 def polar_filter(field: Array, grid: Grid) -> Array:
