@@ -161,10 +161,20 @@ def test_a_branch_without_time_is_an_error_that_the_quirk_table_corrects(tmp_pat
     assert [str(baseline) for baseline in found["1pctCO2"].baselines.values()] == ["0002-0003", "0004-0005"]
 
 
+@pytest.mark.parametrize("time", ["1095", "1095.D0", "1095.0D", "1.095d+3 ", "10950e-1"])
+def test_branch_times_as_other_languages_write_them(tmp_path, windows, time):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=9)
+    write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": time})
+    assert [str(baseline) for baseline in plans(tmp_path, windows)["1pctCO2"].baselines.values()] == [
+        "0004-0005",
+        "0006-0007",
+    ]
+
+
 @pytest.mark.parametrize(
     "attrs",
     [
-        *({"branch_time_in_parent": time} for time in ("N/A", "36500.0D", 1e20, np.nan, np.array([36500.0, 1.0]))),
+        *({"branch_time_in_parent": time} for time in ("N/A", "36500.0 D", 1e20, np.nan, np.array([36500.0, 1.0]))),
         *({"parent_time_units": units} for units in ("", "N/A since", "days since 0000-00-00 (noleap)", 1850)),
     ],
 )

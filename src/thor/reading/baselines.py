@@ -1,5 +1,6 @@
 """Baselines of a run: the parallel segment of its control run, or a window of its historical run."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def _branch_years(series: Series, branch_year: int | None) -> tuple[int, int | N
 
 def _nearest_year(time: Any, units: str, calendar: str) -> int | None:
     """Return the year whose first day is nearest, as windows are whole years; None where that is no date."""
+    if isinstance(time, str):  # Fortran and NCL write numbers of double precision as 1460.D0 and 1460.0D
+        time = re.sub(r"[dD]([+-]?\d*)\s*$", lambda exponent: f"e{exponent[1] or 0}", time)
     try:
         date = cftime.num2date(float(time), clean_units(units), calendar=calendar)
         return round(date.year + (date.dayofyr - 1) / 365.25)
