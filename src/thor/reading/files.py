@@ -72,9 +72,13 @@ def require_whole(path: Path) -> None:
         return
     from scipy.io import netcdf_file  # here, because every start of a run would import it
 
+    class Header(netcdf_file):
+        def _read_gatt_array(self) -> None:
+            self._read_att_array()  # global attributes named `mode` or `dimensions` would replace those of the object
+
     with warnings.catch_warnings(action="ignore"):  # of scipy, that it cannot close a file that is too short
         try:
-            netcdf_file(path, mmap=True).close()
+            Header(path, mmap=True).close()
         except (ValueError, TypeError, IndexError, KeyError):
             classic = False
     if not classic:
