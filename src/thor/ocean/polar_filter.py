@@ -6,7 +6,6 @@ differences along a row would measure the interpolation.
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import uniform_filter1d
 
 from thor.core.arrays import Array
 from thor.core.variables import STRESS
@@ -45,6 +44,8 @@ def polar_filter(field: Array, grid: Grid) -> Array:
     """
     if not _is_regular(grid):
         return field
+    from scipy.ndimage import uniform_filter1d  # here, because every start of a run would import it
+
     spacing_lon = np.median(np.abs(np.mod(np.diff(grid.lon[0]) + 180, 360) - 180))
     ratio = np.abs(np.gradient(grid.lat[:, 0])) / (spacing_lon * np.cos(np.deg2rad(grid.lat[:, 0])))
     out, mode = field.copy(), "wrap" if grid.periodic else "constant"
