@@ -59,7 +59,7 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
     if variable_id not in dataset:
         raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
-    if dataset[variable_id].dtype.kind not in "fiu":
+    if dataset[variable_id].dtype.kind not in "fiub":  # b: a mask that xarray wrote
         got = dataset[variable_id].dtype
         raise GridError(f"{path}: '{variable_id}' is of type {got}; expected numbers. Fetch the file again.")
 
