@@ -51,8 +51,8 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
     Raises
     ------
     DataError
-        When there is no time axis or no time step, a time is missing or cannot be read, or the month of a step is
-        ambiguous.
+        When there is no time axis or no time step, a time is missing or cannot be read, steps are no months or
+        calendar years, or the month of a step is ambiguous.
     """
     if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
         got = getattr(file.variables.get(dim), "units", "none")
