@@ -217,6 +217,8 @@ def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, capl
         ("days since 1850-01-01", "days since 1850-01-01 0:0"),
         ("days since 0001-01-01-06-30-00", "days since 0001-01-01 06:30"),
         ("hours since 1850-1-1T06:00:00Z", "hours since 1850-1-1 06:00"),
+        ("days since 1850-01-01 12", "days since 1850-01-01 12:0"),
+        ("days since 0001-01-01 (noleap)", "days since 0001-01-01 0:0"),
         ("days since 1850-01-01 06:00:00.0 UTC", "days since 1850-01-01 06:00"),
     ],
 )
