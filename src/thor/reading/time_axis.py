@@ -140,7 +140,7 @@ def _require_months(values: Array, edges: Array | None, units: str, calendar: st
         spans = f"{shortest:.3g}" if shortest == longest else f"{shortest:.3g} to {longest:.3g}"
         raise DataError(
             f"{path}: its time steps are {spans} days {'apart' if edges is None else 'long by their bounds'}; expected "
-            "means over months, or with bounds over calendar years. Get monthly means, or correct its time axis."
+            "means over months or, with bounds, over calendar years. Get monthly means, or correct its time axis."
         )
 
 
