@@ -210,8 +210,8 @@ def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> No
         lacking = float((cells & ~there).sum() / max(1, int(cells.sum())))
         if lacking > LACKING:
             log.warning(
-                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos', 'deptho' or 'sftof' "
-                "in another order than their latitudes, or are fields incomplete?",
+                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos', 'deptho' or "
+                "'sftof' in another order than their latitudes, or are fields incomplete?",
                 *(where, 100 * lacking, what, absent),
             )
 
