@@ -36,6 +36,7 @@ HEAVY = (
     "mlflow",
     "cartopy",
     "sklearn",
+    "scipy.ndimage",
     "matplotlib.pyplot",
 )
 NOT_IN_THE_LIBRARY = (

@@ -9,7 +9,7 @@ import xarray as xr
 from thor.ocean.grid import Grid, regular_grid
 from thor.ocean.idealized.displaced_pole import displaced_pole_c_grid
 from thor.ocean.operators import gradient
-from thor.ocean.polar_filter import polar_filter
+from thor.ocean.polar_filter import polar_filter, polar_filtered
 
 
 def interpolated_along_rows(field, grid):
@@ -80,3 +80,28 @@ def test_a_row_on_the_pole_becomes_its_mean():
     got = polar_filter(field, grid)
     for row in (0, -1):
         np.testing.assert_allclose(got[row], field[row].mean(), atol=1e-12)
+
+
+@pytest.mark.parametrize("meshed", [False, True])
+def test_a_column_that_is_repeated_has_the_value_of_the_first(meshed):
+    lat, lon = np.arange(-89.5, 90), np.arange(0, 361.0)
+    place = xr.Dataset(coords={"lat": lat, "lon": lon})
+    if meshed:
+        lat, lon = (values.data for values in xr.broadcast(place["lat"], place["lon"]))
+        place = xr.Dataset(coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
+    grid = Grid.from_dataset(place)
+    field = np.random.default_rng(1).normal(size=grid.shape)
+    field[field < -1] = np.nan
+    field[:, -1] = field[:, 0]
+    got = polar_filter(field, grid)
+    assert np.isfinite(got).any(axis=0).all()
+    np.testing.assert_array_equal(got[:, -1], got[:, 0])
+
+
+def test_grids_that_are_not_regular_have_no_note_of_a_filter():
+    pole = displaced_pole_c_grid(4.0).t
+    grid = Grid.from_dataset(xr.Dataset(coords={"lat": (("y", "x"), pole.lat), "lon": (("y", "x"), pole.lon)}))
+    ocean = xr.Dataset({"zos": (grid.dims, np.ones(grid.shape))})
+    assert polar_filtered(ocean, grid) is ocean
+    regular = Grid.from_dataset(regular_grid(4.0))
+    assert "polar_filter" in polar_filtered(xr.Dataset({"zos": (regular.dims, np.ones(regular.shape))}), regular).attrs

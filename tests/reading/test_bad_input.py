@@ -121,6 +121,15 @@ def test_units_may_be_a_number(root, make_climatology):
         make_climatology(root)
 
 
+def test_a_mask_of_true_and_false_is_a_sea_area(root, make_climatology, caplog):
+    expected = make_climatology(root)["sftof"]
+    sea = ~land()
+    sea[5, 2] = False
+    rewrite(write_fixed(root, "sftof"), lambda d: d.assign(sftof=(d["sftof"].dims, sea, {"units": "1"})))
+    np.testing.assert_array_equal(make_climatology(root)["sftof"], np.where(sea, expected, 0))
+    assert "sftof' cannot be read" not in caplog.text
+
+
 def test_units_that_change_within_a_series_are_converted_file_by_file(root, make_climatology, caplog):
     expected = make_climatology(root)["zos"].values
 
@@ -409,7 +418,7 @@ def test_a_truncated_file_in_a_classic_format_is_named(root, make_climatology, f
     with xr.open_dataset(path, decode_cf=False) as dataset:
         stored = dataset.load().drop_encoding()
     path.unlink()
-    stored.to_netcdf(path, format=form)
+    stored.assign_attrs(mode="monthly", dimensions="time lat lon").to_netcdf(path, format=form)
     np.testing.assert_array_equal(make_climatology(root)[name].values, expected)
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(DataError, match=f"{path.name}.* cannot be read as NetCDF: it is shorter than its header says"):

@@ -131,3 +131,14 @@ def test_the_last_centuries_of_a_long_run_keep_the_date_of_its_branch(tmp_path, 
     runs = archive.runs(source_ids="all", experiment_ids=["abrupt-4xCO2"], variant_labels="all")
     plan = next(p for p in plan_runs(archive, runs, windows, missing="error") if p.parent)
     assert plan.begins == 1850 and baselines(plan)["2050-2051"] == "0204-0205"
+
+
+def test_a_branch_centuries_before_historical_is_no_date(tmp_path, windows):
+    """As where it is the first day of a time axis in days since 1600."""
+    write_run(tmp_path, experiment_id="piControl", first=1, last=12)
+    write_run(tmp_path, first=1850, last=1853, attrs=DATED | {"branch_time_in_child": -250 * 365.0}, fixed=False)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids=["historical"], variant_labels="all")
+    (plan,) = (p for p in plan_runs(archive, runs, windows, missing="error") if p.parent)
+    assert plan.begins == 1850 and baselines(plan)["1850-1851"] == "0004-0005"
+    assert plan.warnings == ("branch_time_in_child is in the year 1600: taken to branch off in 1850, its first year",)

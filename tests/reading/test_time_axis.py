@@ -170,6 +170,29 @@ def test_steps_that_are_no_months_are_named_with_their_length(root, bounds, ever
         read_header(path, "zos")
 
 
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        (lambda edges: edges.mean(axis=1)[:, None] + [-9.999, 9.999], None),  # FGOALS-f3-L, KACE-1-0-G, IITM-ESM
+        (lambda edges: np.where(edges == edges[-1, 1], edges[-1, 0] + 18, edges), None),
+        (lambda edges: np.where(edges == edges[0, 0], edges[0, 0] - 20, edges), None),
+        (lambda edges: np.where(edges == edges[0, 0], -600000, edges), "28 to 6e.05 days long"),
+        (lambda edges: edges.mean(axis=1)[:, None] + [-5, 5], "10 days long"),
+    ],
+)
+def test_bounds_of_months_may_be_too_short_or_one_too_long(root, bounds, words):
+    path = first_file(root)
+    with netCDF4.Dataset(path, "a") as file:
+        edges = file["time_bnds"][:].data
+        file["time"][:] = edges.mean(axis=1)
+        file["time_bnds"][:] = bounds(edges)
+    if words:
+        with pytest.raises(DataError, match=f"its time steps are {words} by their bounds"):
+            read_header(path, "zos")
+    else:
+        np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
+
+
 def test_a_time_axis_in_dates_is_named_with_the_remedy(root):
     with netCDF4.Dataset(first_file(root), "a") as file:
         file["time"].units = "day as %Y%m%d.%f"
@@ -194,6 +217,8 @@ def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, capl
         ("days since 1850-01-01", "days since 1850-01-01 0:0"),
         ("days since 0001-01-01-06-30-00", "days since 0001-01-01 06:30"),
         ("hours since 1850-1-1T06:00:00Z", "hours since 1850-1-1 06:00"),
+        ("days since 1850-01-01 12", "days since 1850-01-01 12:0"),
+        ("days since 0001-01-01 (noleap)", "days since 0001-01-01 0:0"),
         ("days since 1850-01-01 06:00:00.0 UTC", "days since 1850-01-01 06:00"),
     ],
 )

@@ -145,3 +145,14 @@ def test_a_budget_that_does_not_belong_to_the_stress_is_noticed(raw_ocean, edit,
 
 def test_correlation_and_slope_of_the_curl_of_ecco(ecco_ocean):
     assert {"budget_curl_pattern", "budget_curl_scale"} <= set(ecco_ocean.attrs["checks_passed"].split())
+
+
+def test_depths_on_the_land_of_a_published_sea_area_are_no_sea_without_level(raw_ocean, caplog):
+    wet = raw_ocean["zos"].notnull() & (raw_ocean["lat"] > -60)
+    topography = raw_ocean["deptho"].fillna(100.0).assign_attrs(raw_ocean["deptho"].attrs)
+    area = (100.0 * wet).assign_attrs(units="%")
+    got = harmonise(raw_ocean.assign(zos=raw_ocean["zos"].where(wet), deptho=topography, sftof=area))
+    np.testing.assert_array_equal(got["zos"].notnull(), wet)
+    assert "are left out" not in caplog.text
+    harmonise(raw_ocean.assign(zos=raw_ocean["zos"].where(wet), deptho=topography))
+    assert "% of the cells with a depth have no sea level in every month and are left out" in caplog.text

@@ -81,8 +81,8 @@ class DataEngineering(ClimatologySettings):
     neighbourhood_statistics: Filled[tuple[Literal["mean", "spread"], ...]] = ("mean", "spread")
     """Which of the two. Means hardly depend on the grid, if the radius is larger than its spacing; spreads do."""
     polar_filter: bool = False
-    """Whether sea level, depth and stress on regular grids are averaged along rows near the poles, over about the
-    distance between rows, before features are computed."""
+    """Whether sea level, depth, stress and transports on regular grids are averaged along rows near the poles, over
+    about the distance between rows, before features are computed."""
     archive: ArchiveChoice
     """Which runs of the archive are studied, besides the parents of runs."""
     missing: Literal["skip", "error"] = "skip"

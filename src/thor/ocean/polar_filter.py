@@ -6,7 +6,6 @@ differences along a row would measure the interpolation.
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import uniform_filter1d
 
 from thor.core.arrays import Array
 from thor.core.variables import STRESS
@@ -16,7 +15,12 @@ _FILTERED = ("zos", "deptho", *STRESS, "transport_eastward", "transport_northwar
 
 
 def polar_filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Return the ocean with sea level, depth, stress and transports after `polar_filter`, noted in its attributes."""
+    """Return the ocean with sea level, depth, stress and transports after `polar_filter`, noted in its attributes.
+
+    On grids that are not regular it is returned as it is.
+    """
+    if not _is_regular(grid):
+        return ocean
     names = [name for name in _FILTERED if name in ocean and ocean[name].dims[-2:] == grid.dims]
     fields = {name: ocean[name].copy(data=polar_filter(ocean[name].values.astype(float), grid)) for name in names}
     return ocean.assign(fields).assign_attrs(polar_filter="averaged along polar rows before differences are taken")
@@ -38,8 +42,10 @@ def polar_filter(field: Array, grid: Grid) -> Array:
         more than one, in rows where that ratio is 2 or more, and NaN on land; the field itself in other rows, and on
         other grids.
     """
-    if not (np.ptp(grid.lat, axis=1) == 0).all():
+    if not _is_regular(grid):
         return field
+    from scipy.ndimage import uniform_filter1d  # here, because every start of a run would import it
+
     spacing_lon = np.median(np.abs(np.mod(np.diff(grid.lon[0]) + 180, 360) - 180))
     ratio = np.abs(np.gradient(grid.lat[:, 0])) / (spacing_lon * np.cos(np.deg2rad(grid.lat[:, 0])))
     out, mode = field.copy(), "wrap" if grid.periodic else "constant"
@@ -51,4 +57,8 @@ def polar_filter(field: Array, grid: Grid) -> Array:
         share = uniform_filter1d(counted.astype(float), size, mode=mode)
         with np.errstate(invalid="ignore", divide="ignore"):
             out[..., row, :] = np.where(ocean, total / share, np.nan)
-    return out
+    return grid.fill_repeated(out)
+
+
+def _is_regular(grid: Grid) -> bool:
+    return bool((np.ptp(grid.lat, axis=1) == 0).all())

@@ -9,8 +9,8 @@ from thor.reading.run_plan import RunPlan
 from thor.reading.runs import Run, is_control
 
 LONGEST_GAP = 170
-"""Years between branch and first file beyond which a date in the first years of the calendar, or that of the branch in
-the control run, is taken for a placeholder; hist-GHG has the years 1850 to 2020."""
+"""Years between branch and first file beyond which a date in the first years of the calendar, that of the branch in the
+control run, or any of a historical run is taken for a placeholder; hist-GHG has the years 1850 to 2020."""
 
 
 def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
@@ -36,12 +36,12 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         return plan
     first, branch = _first_year(plan), branch_year_of_child(zos)
     matters = parent.run in plans or not is_control(plan.run.experiment_id)
-    longest = LONGEST_GAP if branch in (0, 1, parent.branch_year) else math.inf
+    historical = "hist" in plan.run.experiment_id  # its years are those of the calendar
+    longest = LONGEST_GAP if historical or branch in (0, 1, parent.branch_year) else math.inf
     if branch is not None and -1 <= first - branch <= longest:  # months after June are rounded up
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
-        # the years of historical are those of the calendar
-        warned = (gap,) if later and matters and "hist" not in plan.run.experiment_id else ()
+        warned = (gap,) if later and matters and not historical else ()
         return replace(plan, begins=branch if later else first, warnings=(*plan.warnings, *warned))
     stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
     # members with the shift of this one number their years as the control run does: each has a first year of its own

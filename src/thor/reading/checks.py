@@ -203,15 +203,15 @@ def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> No
     depth, level = ocean["deptho"] > 0, known & (ocean["zos"] != 0)  # zos is 0 on land in some models
     area = ocean["sftof"] > 0 if "files" in ocean["sftof"].attrs else xr.ones_like(depth)
     for what, absent, cells, there in (
-        ("depth", "sea level in every month", area & depth, known),
+        ("depth", "sea level in every month", depth & (ocean["sftof"] > 0), known),
         ("sea level", "depth", area & level, depth),
         ("depth and a sea level", "sea area", depth & level, area),
     ):
         lacking = float((cells & ~there).sum() / max(1, int(cells.sum())))
         if lacking > LACKING:
             log.warning(
-                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos' or 'deptho' in "
-                "another order than their latitudes, or are fields incomplete?",
+                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos', 'deptho' or "
+                "'sftof' in another order than their latitudes, or are fields incomplete?",
                 *(where, 100 * lacking, what, absent),
             )
 

@@ -59,7 +59,7 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
     if variable_id not in dataset:
         raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
-    if dataset[variable_id].dtype.kind not in "fiu":
+    if dataset[variable_id].dtype.kind not in "fiub":  # b: a mask that xarray wrote
         got = dataset[variable_id].dtype
         raise GridError(f"{path}: '{variable_id}' is of type {got}; expected numbers. Fetch the file again.")
 
@@ -72,9 +72,13 @@ def require_whole(path: Path) -> None:
         return
     from scipy.io import netcdf_file  # here, because every start of a run would import it
 
+    class Header(netcdf_file):
+        def _read_gatt_array(self) -> None:
+            self._read_att_array()  # global attributes named `mode` or `dimensions` would replace those of the object
+
     with warnings.catch_warnings(action="ignore"):  # of scipy, that it cannot close a file that is too short
         try:
-            netcdf_file(path, mmap=True).close()
+            Header(path, mmap=True).close()
         except (ValueError, TypeError, IndexError, KeyError):
             classic = False
     if not classic:
