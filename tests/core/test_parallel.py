@@ -2,16 +2,27 @@
 
 import logging
 import os
+import signal
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing import active_children
 from multiprocessing.context import ForkProcess
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from thor.core.errors import ConfigError, DataError
-from thor.core.parallel import forked_pids, forked_workers, in_processes, n_cores, number_of_processes, one_thread
+from thor.core.errors import ConfigError, DataError, ThorError
+from thor.core.parallel import (
+    _on_forked,
+    forked_pids,
+    forked_workers,
+    in_processes,
+    n_cores,
+    number_of_processes,
+    one_thread,
+)
 from thor.core.warn import warn_once
 
 log = logging.getLogger("thor.tests")
@@ -89,6 +100,52 @@ def test_an_error_in_a_forked_worker_is_raised_here_and_ends_all(caplog):
         list(in_processes(work, ((number, VALUES) for number in range(2, 60)), n_processes=2))
     assert "in work" in caught.value.__notes__[0]
     assert not forked_children()
+
+
+class OfAnotherLibrary(Exception):
+    def __init__(self, place, reason):
+        super().__init__(f"{place}: {reason}")
+
+
+def ended(how):
+    if how == "error":
+        raise DataError("no sea")
+    if how == "not sent":
+        raise OfAnotherLibrary("row 3", "no sea")
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(30)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("error", DataError, "no sea"),
+        ("not sent", ThorError, "OfAnotherLibrary: row 3: no sea"),
+        ("killed", ThorError, "ended without a message, as where memory is short: .*archive_processes"),
+    ],
+)
+def test_after_an_error_no_forked_worker_is_left_at_work(how, error, message):
+    with forked_workers(2):
+        with pytest.raises(error, match=message):
+            list(in_processes(ended, ((way,) for way in (how, "work", "work", "work")), n_processes=2))
+        assert not forked_children()
+
+
+@pytest.mark.parametrize(("how", "message"), [("not sent", "row 3: no sea"), ("killed", "where memory is short")])
+def test_workers_that_are_started_afresh_report_the_same(how, message):
+    with pytest.raises(ThorError, match=message):
+        list(in_processes(ended, ((way,) for way in (how, how)), n_processes=2))
+
+
+def test_what_waits_for_a_forked_worker_is_not_cancelled_before_all_are_ended():
+    """The thread that manages them fails where it then finds cancelled work."""
+    futures = [Future(), Future(), Future()]
+    futures[0].set_exception(DataError("no sea"))
+    left = iter(futures)
+    with pytest.raises(DataError, match="no sea"):
+        list(_on_forked(lambda *_: next(left), [Mock()], [()] * len(futures)))
+    assert not any(future.cancelled() for future in futures)
 
 
 def slept(seconds):

@@ -2,6 +2,10 @@
 
 import errno
 import logging
+import time
+from functools import partial
+from multiprocessing import active_children
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,9 +13,12 @@ import xarray as xr
 from kedro.io import DatasetError
 
 from tests.made_fields import make_features, make_vorticity_budget
+from tests.waiting import wait_until
+from thor.core.atomic import replacing
 from thor.core.checkpoint import Resumable
 from thor.core.errors import DataError, LeftOutError
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
+from thor.core.parallel import forked_pids, forked_workers
 from thor.datasets import FieldCollection, FieldDataset
 from thor.datasets.checkpoints import FileCheckpoint, stored_mark
 
@@ -264,3 +271,39 @@ def test_all_keys_may_be_left_out_where_the_catalog_allows_it(tmp_path):
     (tmp_path / "made/left_out.json").write_text("{")
     with pytest.raises(DatasetError, match=r"made/left_out.json is not JSON"):
         optional.load()
+
+
+def fails_beside(folder):
+    """Fail as soon as the other file is being written."""
+    wait_until(lambda: list(folder.glob(".slow.*.tmp.nc")))
+    raise DataError("no sea")
+
+
+def is_written(folder):
+    with replacing(folder / "slow.nc") as temporary:
+        temporary.touch()
+        time.sleep(30)
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_an_error_in_one_process_ends_the_others_and_leaves_nothing_of_their_files(tmp_path, forked):
+    collection = FieldCollection(path=str(tmp_path), n_processes=2)
+    makers = {"failing": ("a", partial(fails_beside, tmp_path)), "slow": ("a", partial(is_written, tmp_path))}
+    with forked_workers(2 if forked else 1):
+        with pytest.raises(DatasetError, match="no sea"):
+            collection.save(makers)
+        assert not forked_pids() & {child.pid for child in active_children()}
+        assert not list(tmp_path.iterdir())
+
+
+def leave_out():
+    raise LeftOutError("no sea")
+
+
+def test_an_interrupt_between_two_files_ends_forked_workers(tmp_path, monkeypatch):
+    collection = FieldCollection(path=str(tmp_path), n_processes=2)
+    monkeypatch.setattr("thor.datasets.collections.log.warning", Mock(side_effect=KeyboardInterrupt))
+    with forked_workers(2):
+        with pytest.raises(KeyboardInterrupt):
+            collection.save({"one": ("a", leave_out), "slow": ("a", partial(is_written, tmp_path))})
+        assert not forked_pids() & {child.pid for child in active_children()}

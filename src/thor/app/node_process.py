@@ -19,9 +19,8 @@ from kedro.pipeline.node import Node
 from kedro.runner import Task
 
 from thor.app.failures import root_error, terminate
-from thor.core.errors import ThorError
 from thor.core.memory import search_garbage_rarely
-from thor.core.parallel import end_with_parent, forked_workers
+from thor.core.parallel import end_with_parent, forked_workers, portable
 from thor.core.progress import logged_progress
 from thor.core.run_record import MemoryWatch
 
@@ -105,10 +104,6 @@ def _end_kept_workers() -> None:
 
 def _portable(error: Exception, node: str) -> Exception:
     """Return the error at the root of `error` with the traceback as a note, as one that can be sent."""
-    found = root_error(error)
-    try:
-        pickle.loads(pickle.dumps(found))
-    except Exception:  # noqa: BLE001 (whatever an error of another library raises there: its text is sent)
-        found = ThorError(f"{type(found).__name__}: {found}")
+    found = portable(root_error(error))  # type: ignore[arg-type]
     found.add_note(f"In the process of node {node}:\n{''.join(traceback.format_exception(error))}")
-    return found  # type: ignore[return-value]
+    return found

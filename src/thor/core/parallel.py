@@ -2,12 +2,13 @@
 
 import logging
 import os
+import pickle
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from itertools import starmap
 from logging.handlers import QueueHandler
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from thor.core import warn
-from thor.core.errors import ConfigError
+from thor.core.errors import ConfigError, ThorError
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -71,21 +72,20 @@ def in_threads(
     """
     n_threads = n_threads or n_cores()
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        yield from _in_order(lambda part: pool.submit(work, part), parts, n_threads)
+        try:
+            yield from _in_order(lambda part: pool.submit(work, part), parts, n_threads)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _in_order(submit: Callable[[Input], Future[Output]], parts: Iterable[Input], n_workers: int) -> Iterator[Output]:
     waiting: deque[Future[Output]] = deque()
-    try:
-        for part in parts:
-            waiting.append(submit(part))
-            if len(waiting) >= _AHEAD * n_workers:
-                yield waiting.popleft().result()
-        while waiting:
+    for part in parts:
+        waiting.append(submit(part))
+        if len(waiting) >= _AHEAD * n_workers:
             yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def number_of_processes(setting: int | None, name: str) -> int:
@@ -120,6 +120,11 @@ def in_processes(
     parts : iterable of tuple
     n_processes : int
         -1: one for each core; 1: this process. Idle ones end, so that they hold no memory.
+
+    Raises
+    ------
+    ThorError
+        When a process was killed. After this, as after an error of the work, all have ended.
     """
     if n_processes == 1:
         with one_thread():
@@ -131,15 +136,28 @@ def in_processes(
     tasks = ((levels, work, part) for part in parts)
     parallel = joblib.Parallel(n_jobs=n_processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)
     done = _on_forked(*_forked, tasks) if _forked else parallel(joblib.delayed(_with_log)(*task) for task in tasks)
-    for result, records in done:
-        for record in records:
-            if record.name == warn.log.name:
-                warn.warn_once(record.getMessage())
-            else:
-                logging.getLogger(record.name).handle(record)
-        if isinstance(result, _Failure):
-            raise result.error
-        yield result
+    # Closed at once: the traceback of an error would hold it open, and with it the processes at work.
+    with closing(done), _explaining_ends():
+        for result, records in done:
+            for record in records:
+                if record.name == warn.log.name:
+                    warn.warn_once(record.getMessage())
+                else:
+                    logging.getLogger(record.name).handle(record)
+            if isinstance(result, _Failure):
+                raise result.error
+            yield result
+
+
+@contextmanager
+def _explaining_ends() -> Iterator[None]:
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise ThorError(
+            "One of the processes that share the work ended without a message, as where memory is short: free some, or "
+            "let fewer of them work (archive_processes in conf/local/globals.yml, n_jobs of the parameters), and go on."
+        ) from error
 
 
 class _Forked(NamedTuple):
@@ -187,6 +205,8 @@ def _on_forked(
     except BaseException:
         for process in processes:
             process.kill()
+        for process in processes:
+            process.join()
         raise
 
 
@@ -222,6 +242,8 @@ def _with_log(
     levels: dict[str, int], work: Callable[..., Output], part: tuple[Any, ...]
 ) -> tuple[Output | _Failure, list[logging.LogRecord]]:
     """Return what the work returns or raises, and what it logs."""
+    import cloudpickle
+
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     records = _Records()
@@ -229,5 +251,15 @@ def _with_log(
     try:
         return work(*part), list(records)
     except Exception as error:  # noqa: BLE001 (raised by the process that waits)
-        error.add_note(f"In a process of its own:\n{traceback.format_exc()}")
-        return _Failure(error), list(records)
+        found = portable(error, cloudpickle)
+        found.add_note(f"In a process of its own:\n{traceback.format_exc()}")
+        return _Failure(found), list(records)
+
+
+def portable(error: Exception, pickler: Any = pickle) -> Exception:
+    """Return the error, or its text as a ThorError where it cannot be sent to another process by this pickler."""
+    try:
+        pickler.loads(pickler.dumps(error))
+    except Exception:  # noqa: BLE001 (whatever an error of another library raises there)
+        return ThorError(f"{type(error).__name__}: {error}")
+    return error

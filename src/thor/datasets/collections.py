@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -165,8 +165,8 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         mixed = not set(self._keys()) <= set(data) - set(reasons)
         written: Counter[str] = Counter()
         left_out: dict[str, str] = {}
-        with data if isinstance(data, AbstractContextManager) else nullcontext():
-            done = self._make_all({key: data[key] for key in reasons}, mixed)
+        shared = data if isinstance(data, AbstractContextManager) else nullcontext()
+        with shared, closing(self._make_all({key: data[key] for key in reasons}, mixed)) as done:
             bar = progress_bar(done, total=len(reasons), label=self._path.name, unit="file")
             for (key, reason), fault in zip(reasons.items(), bar, strict=True):
                 if fault:
