@@ -48,7 +48,11 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
 
 
 def terminate(number: int, frame: FrameType | None) -> None:
-    """End this process with the code of a signal; its handler."""
+    """End this process with the code of a signal; its handler.
+
+    Schedulers and `timeout` send it to a process and to its group: another one would interrupt what ends it.
+    """
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
