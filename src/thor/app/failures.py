@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import textwrap
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ _MESSAGE_LINES = 8
 _TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that a scheduler ends at its time limit."""
 
+_KEEPING = (*(f"xarray/backends/{name}.py" for name in ("locks", "file_manager", "netCDF4_")), "_netCDF4.pyx")
+"""Code that, ended within, leaves the lock of a file closed, for which closing the file then waits, or keeps the error
+to itself."""
+
+_PAUSE_S = 0.02
+
 
 @contextmanager
 def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
@@ -39,12 +46,16 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
         if prepare is not None:
             prepare()
         shorten_lines()
-        previous = signal.signal(signal.SIGTERM, terminate)
+        handlers = {signal.SIGTERM: terminate}
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background of a shell
+            handlers[signal.SIGINT] = _interrupt
+        previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             with logging_redirect_tqdm(), logged_progress(_running):  # log and progress bars share the terminal
                 yield
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def terminate(number: int, frame: FrameType | None) -> None:
@@ -52,8 +63,22 @@ def terminate(number: int, frame: FrameType | None) -> None:
 
     Schedulers and `timeout` send it to a process and to its group: another one would interrupt what ends it.
     """
-    signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(128 + number)
+    if not _comes_later(number, frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _comes_later(number, frame):
+        raise KeyboardInterrupt
+
+
+def _comes_later(number: int, frame: FrameType | None) -> bool:
+    """Return whether a file is being opened, read or written; then the signal comes again shortly."""
+    if not any(called.f_code.co_filename.endswith(_KEEPING) for called, _ in traceback.walk_stack(frame)):
+        return False
+    threading.Timer(_PAUSE_S, signal.raise_signal, (number,)).start()
+    return True
 
 
 @contextmanager

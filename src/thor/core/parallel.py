@@ -6,7 +6,7 @@ import pickle
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
@@ -195,7 +195,7 @@ def forked_pids() -> set[int | None]:
 
 def _on_forked(
     submit: Callable[..., Future[bytes]], processes: list[BaseProcess], tasks: Iterable[tuple[Any, ...]]
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield what `_with_log` returns for each task; after an error the processes are ended."""
     import cloudpickle
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -187,7 +187,7 @@ class FieldCollection(AbstractDataset[Mapping[str, tuple[str, Maker]], Fields]):
         counts += [f"{number} {what}" for what, number in rest.items() if number]
         log.info("%s: %s", self._path.name, ", ".join(counts))
 
-    def _make_all(self, data: Mapping[str, tuple[str, Maker]], mixed: bool) -> Iterator[str | None]:
+    def _make_all(self, data: Mapping[str, tuple[str, Maker]], mixed: bool) -> Generator[str | None, None, None]:
         """Yield what `_make` returns for each key; processes that are ended leave no temporary file."""
         parts = ((key, mark, make, mixed) for key, (mark, make) in data.items())
         try:
