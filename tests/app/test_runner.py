@@ -4,6 +4,8 @@ import json
 import pickle
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -209,6 +211,26 @@ def test_an_interrupt_ends_every_process(project, number, code):
     assert process.returncode == code
     assert run_ended(project)
     assert f"{'Interrupted' if number == signal.SIGINT else 'Terminated'} in node 'right'." in err
+
+
+CTRL_C_AT_THE_START = """
+import os
+import signal
+from multiprocessing import forkserver, get_context
+from kedro.pipeline import Node, Pipeline
+from thor.app.runner import start_server
+
+start_server(Pipeline([Node(len, "a", "b", name="count")]))
+os.kill(forkserver._forkserver._forkserver_pid, signal.SIGINT)
+process = get_context("forkserver").Process(target=print, args=("it runs",))
+process.start()
+process.join()
+"""
+
+
+def test_ctrl_c_during_the_imports_of_the_server_is_left_to_the_first_process():
+    done = subprocess.run([sys.executable, "-c", CTRL_C_AT_THE_START], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("it runs\n", "", 0)
 
 
 def test_the_longest_chain_comes_first():

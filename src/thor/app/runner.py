@@ -3,10 +3,11 @@
 import logging
 import os
 import pickle
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import forkserver, get_context
+from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -127,7 +128,13 @@ def start_server(pipeline: Pipeline) -> None:
     more = ["thor.app.preload"] if any(name.startswith("thor.") for name in own) else []
     more += ["thor.app.preload_tensorflow"] if tags & _TRAINING else []
     forkserver.set_forkserver_preload([node_process.__name__, *own, *more])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # before the mask, which its start removes
+    # Inherited: the server ignores Ctrl-C only after its imports, which would end with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _longest_chain_first(pipeline: Pipeline) -> list[Node]:
