@@ -1,21 +1,24 @@
 """Nodes side by side, in a small project of two branches as a user starts it."""
 
 import json
+import os
 import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from kedro.pipeline import Node, Pipeline
 
 from tests.app.test_cli import FILES, run, start, write_project
 from thor.app.configuration import default_configuration
-from thor.app.runner import ProcessRunner, _longest_chain_first
-from thor.core.errors import ConfigError
+from thor.app.runner import ProcessRunner, _longest_chain_first, _receive, _Running
+from thor.core.errors import ConfigError, ThorError
 from thor.pipeline_registry import register_pipelines
 
 BRANCHES = FILES | {
@@ -211,6 +214,16 @@ def test_an_interrupt_ends_every_process(project, number, code):
     assert process.returncode == code
     assert run_ended(project)
     assert f"{'Interrupted' if number == signal.SIGINT else 'Terminated'} in node 'right'." in err
+
+
+def test_a_process_killed_within_a_message_is_an_error_with_a_remedy():
+    here, there = Pipe(duplex=False)
+    os.write(there.fileno(), b"\0\0\1\0half of a message")
+    there.close()
+    running = _Running(Node(len, "a", "b", name="count"), Mock(exitcode=-signal.SIGKILL), here)
+    kind, error = _receive(running)
+    assert (kind, type(error)) == ("error", ThorError)
+    assert "process of node 'count' was ended by signal 9" in str(error)
 
 
 CTRL_C_AT_THE_START = """

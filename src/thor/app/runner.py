@@ -169,7 +169,7 @@ def _receive(one: _Running) -> tuple[str, Any]:
     """
     try:
         return one.messages.recv()  # type: ignore[no-any-return]
-    except EOFError:
+    except (EOFError, OSError):  # the second one: within a message
         one.process.join(_SECONDS_TO_END)
         code = one.process.exitcode
         ended = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
