@@ -19,7 +19,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from thor.app.mlflow_hooks import PENDING, MlflowHooks
-from thor.app.mlflow_record import flattened, numbers
+from thor.app.mlflow_record import KeptRun, flattened, numbers
 from thor.app.mlflow_store import close_dead_runs, open_store
 from thor.core.errors import ConfigError
 from thor.core.variables import FEATURES
@@ -394,6 +394,29 @@ def test_a_run_that_ends_well_while_it_is_looked_at_is_logged_as_finished(hooks,
     (late,) = (run for run in runs(tmp_path)[1] if run.info.run_id != second)
     assert (late.info.status, late.data.tags.get("error")) == ("FINISHED", None)
     assert "logged_later" in late.data.tags
+
+
+def test_a_run_that_starts_elsewhere_does_not_close_one_that_is_logged_later(hooks, tmp_path, monkeypatch):
+    begin(hooks)
+    fill_disk(hooks)
+    save(hooks, {"ensemble": initial_stack(FEATURES, ("A", "B"), TrainingSettings(n_networks=2), seed=0)})
+    hooks.after_pipeline_run()
+    (pending,) = (tmp_path / "data/logs" / PENDING).glob("*.json")
+    about = json.loads(pending.read_text())
+    about["tags"]["process"] = "of old"
+    pending.write_text(json.dumps(about))
+    monkeypatch.setattr("thor.app.mlflow_store.may_run", lambda _, process: process == str(os.getpid()))
+    keep = KeptRun.keep
+
+    def keep_while_another_starts(run, *arguments):
+        close_dead_runs(*open_store(hooks.store))
+        keep(run, *arguments)
+
+    monkeypatch.setattr(KeptRun, "keep", keep_while_another_starts)
+    second = begin(made_hooks(tmp_path))
+    (late,) = (run for run in runs(tmp_path)[1] if run.info.run_id != second)
+    assert (late.info.status, late.data.tags.get("error")) == ("FINISHED", None)
+    assert late.data.tags["process"] == "of old"
 
 
 def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hooks, tmp_path, caplog):

@@ -17,7 +17,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.app.mlflow_record import KeptRun, flattened, is_kept
-from thor.app.mlflow_store import cause, close_dead_runs, may_run, open_store, require_store
+from thor.app.mlflow_store import cause, close_dead_runs, may_run, open_store, patiently, require_store
 from thor.core.atomic import show, write_json
 from thor.core.checksums import sha256
 from thor.core.errors import ThorError
@@ -149,10 +149,9 @@ class MlflowHooks:
         parameters = self._loader["parameters"]
         named = {name: value for name, value in parameters.items() if name in PIPELINES or name == "data_engineering"}
         tags = {"git": git_state(self.project), "environment": str(run_params.get("env") or "base")}
-        tags |= {"host": socket.gethostname(), "process": str(os.getpid())}
         return {
             "name": ", ".join(run_params.get("pipeline_names") or ["all pipelines"]),
-            "tags": tags | {f"version.{name}": text for name, text in package_versions().items()},
+            "tags": tags | _this_process() | {f"version.{name}": text for name, text in package_versions().items()},
             "params": dict(flattened(named)),
             "started": int(time.time() * 1000),
         }
@@ -195,7 +194,8 @@ class MlflowHooks:
             # Read again: a run read as open may have ended well before its process was seen as dead.
             about = json.loads(file.read_text(encoding="utf-8"))
         killed = about["status"] == "RUNNING"
-        run = KeptRun(client, experiment, about)
+        # As a run of this process meanwhile: one that starts beside it closes those of processes that have ended.
+        run = KeptRun(client, experiment, about | {"tags": about["tags"] | _this_process()})
         run.begin()
         stale = about["incomplete"]
         write_json(file, about | {"incomplete": [*stale, run.run_id]}, sort_keys=False)
@@ -210,6 +210,8 @@ class MlflowHooks:
         tags |= {"error": "killed"} if killed else {}
         tags |= {"not_logged": f"overwritten since: {', '.join(lost)}"} if lost else {}
         run.end(status="FAILED" if killed else about["status"], ended=about["ended"], tags=tags)
+        for name in _this_process():
+            patiently(client.set_tag, run.run_id, name, about["tags"][name])
         for run_id in stale:
             _delete_run(client, experiment, run_id)
         file.unlink()
@@ -222,6 +224,10 @@ class MlflowHooks:
         dataset = self.catalog.get(dataset_name)
         place = dataset._describe().get("filepath") if dataset is not None else None
         return self.project / (place or dataset_name)
+
+
+def _this_process() -> dict[str, str]:
+    return {"host": socket.gethostname(), "process": str(os.getpid())}
 
 
 def _delete_run(client: Any, experiment: str, run_id: str) -> None:
