@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.waiting import wait_until
-from thor.core.checksums import files_of, sha256
+from thor.core.checksums import file_checksums, file_sha256, files_of, sha256
 from thor.core.errors import DataError
 from thor.core.run_record import MemoryWatch, RunRecord
 
@@ -73,6 +73,39 @@ def test_the_run_that_makes_a_file_prevails_over_one_that_only_reads_it(record, 
     reader.write()
     entry = json.loads(record.path.read_text())["datasets"]["table"]
     assert (entry["node"], entry["run"]) == ("make_table", "run_2")
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(record, tmp_path, monkeypatch):
+    table = tmp_path / "table.csv"
+
+    def read_and_replaced(path):
+        files = file_checksums(path)
+        table.write_text("a\n333\n")
+        return files
+
+    table.write_text("a\n22\n")
+    with monkeypatch.context() as replaced:
+        replaced.setattr("thor.core.run_record.file_checksums", read_and_replaced)
+        record.refresh()
+    record.refresh()
+    assert record.content["datasets"]["table"]["sha256"] == sha256(table)
+
+
+def test_a_file_that_another_run_removes_while_its_folder_is_read_stops_no_run(record, tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for name in ("one", "unfinished"):
+        (folder / name).write_text("1")
+
+    def read_and_removed(file):
+        (folder / "unfinished").unlink(missing_ok=True)
+        return file_sha256(file)
+
+    with monkeypatch.context() as removed:
+        removed.setattr("thor.core.checksums.file_sha256", read_and_removed)
+        record.loaded("runs", folder)
+    record.loaded("runs", folder)
+    assert set(record.content["files"]["runs"]) == {"one"}
 
 
 def test_many_processes_write_one_record_in_turn(tmp_path):

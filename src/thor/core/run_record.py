@@ -80,8 +80,9 @@ class RunRecord:
         """
         known = self.content["datasets"].get(name, {})
         unread = compared and "content" not in known
-        if unread or any(known.get(key) != value for key, value in signature(place).items()):
-            self._dataset(name, place, None, compared)
+        with suppress(FileNotFoundError):  # gone since it was listed: whoever writes there records it
+            if unread or any(known.get(key) != value for key, value in signature(place).items()):
+                self._dataset(name, place, None, compared)
 
     def refresh(self) -> None:
         """Record which files are gone or were changed since; folders beyond some gigabytes are compared when loaded."""
@@ -169,8 +170,10 @@ class RunRecord:
         # An archive elsewhere may be terabytes: only files below `data_root` are read for a checksum.
         if not place.is_relative_to(self._root) or not place.exists():
             return
+        # First: a file that is replaced while it is read then differs from it, and is read again.
+        seen = signature(place)
         files = file_checksums(place)
-        entry = {"path": place.relative_to(self._root).as_posix(), **signature(place), "sha256": combined_sha256(files)}
+        entry = {"path": place.relative_to(self._root).as_posix(), **seen, "sha256": combined_sha256(files)}
         if compared:
             contents = self._contents(name, place, files)
             entry["content"] = combined_sha256({file: contents[file] or checksum for file, checksum in files.items()})
