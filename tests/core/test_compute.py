@@ -222,12 +222,14 @@ def test_errors_of_the_work_are_raised_unchanged():
 
 
 def test_an_address_without_an_answer_is_named_in_time():
+    import distributed  # noqa: F401 (takes seconds on a busy machine)
+
     start = time.monotonic()
     with pytest.raises(
         ConfigError, match="No Dask scheduler answers at tcp://127.0.0.1:9 within 0.5 s.*DASK_SCHEDULER"
     ):
         run(Compute(scheduler="tcp://127.0.0.1:9", timeout_s=0.5), outputs, None, PARTS)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20  # by default 30
 
 
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["nothing", "http"])

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.waiting import wait_until
 from thor.core import progress
 from thor.core.progress import logged_progress, progress_bar, time_text
 from thor.core.run_log import LINE_WIDTH, ShortLines
@@ -24,8 +25,9 @@ def lines(monkeypatch, caplog):
 
 def test_a_loop_logs_what_is_done_and_the_time_left(lines):
     with logged_progress(lambda: "nothing to say"):
-        for _ in progress_bar(range(4), label="k-means", unit="run"):
-            time.sleep(0.1)
+        for step in progress_bar(range(4), label="k-means", unit="run"):
+            begins = f"k-means: {step} of 4 runs"
+            wait_until(lambda begins=begins: any(message.startswith(begins) for message in lines.messages))
     assert "k-means: 0 of 4 runs" in lines.messages
     assert any(re.fullmatch(r"k-means: [123] of 4 runs, 0 s left", message) for message in lines.messages)
     n_lines = len(lines.messages)
@@ -55,7 +57,7 @@ def test_bytes_have_prefixes_and_hidden_bars_are_not_logged(lines):
 
 def test_work_without_a_loop_is_described(lines):
     with logged_progress(lambda: "modelling.fit: 20 s so far"):
-        time.sleep(0.2)
+        wait_until(lambda: lines.messages)
     assert set(lines.messages) == {"modelling.fit: 20 s so far"}
     lines.clear()
     with logged_progress(lambda: ""):
