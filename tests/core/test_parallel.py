@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
@@ -103,8 +104,11 @@ def test_an_error_in_a_forked_worker_is_raised_here_and_ends_all(caplog):
 
 
 class OfAnotherLibrary(Exception):
+    """One that is not sent to another process, whatever loaded libraries do for other errors."""
+
     def __init__(self, place, reason):
         super().__init__(f"{place}: {reason}")
+        self.lock = threading.Lock()
 
 
 def ended(how):
