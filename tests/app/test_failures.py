@@ -40,21 +40,23 @@ def test_a_second_signal_does_not_interrupt_what_the_first_one_ends():
     ("number", "handler", "error"),
     [(signal.SIGINT, _interrupt, KeyboardInterrupt), (signal.SIGTERM, terminate, SystemExit)],
 )
-def test_a_signal_waits_until_a_file_is_read(tmp_path, monkeypatch, number, handler, error):
+def test_a_signal_waits_until_a_file_is_opened(tmp_path, monkeypatch, number, handler, error):
     """Raised below xarray, an error may leave its locks held; below netCDF4 it may be lost."""
     write(make_features(), tmp_path / "features.nc")
-    acquire, signals, found = CombinedLock.acquire, [number], []
+    acquire, signals, reached = CombinedLock.acquire, [number], []
 
     def acquired(*arguments, **options):
         if signals:
             signal.raise_signal(signals.pop())
+            reached.append("the lock")
         return acquire(*arguments, **options)
 
     def work():
-        found.append(read(tmp_path / "features.nc"))
+        read(tmp_path / "features.nc")
         wait_until(lambda: False)
 
     monkeypatch.setattr(CombinedLock, "acquire", acquired)
     with handled(number, handler), pytest.raises(error):
         work()
-    assert found[0].identical(make_features())
+    assert reached == ["the lock"]
+    assert read(tmp_path / "features.nc").identical(make_features())
