@@ -25,10 +25,10 @@ _TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that a scheduler ends at its time limit."""
 
 _KEEPING = (*(f"xarray/backends/{name}.py" for name in ("locks", "file_manager", "netCDF4_")), "_netCDF4.pyx")
-"""Code that, ended within, leaves the lock of a file closed, for which closing the file then waits, or keeps the error
-to itself."""
+"""Code in which an error raised by a signal would leave a file locked, so that closing it waits for ever, or be lost."""
 
 _PAUSE_S = 0.02
+"""Seconds after which a signal that came within this code is raised again."""
 
 
 @contextmanager
