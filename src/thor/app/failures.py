@@ -25,7 +25,7 @@ _TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that a scheduler ends at its time limit."""
 
 _KEEPING = (*(f"xarray/backends/{name}.py" for name in ("locks", "file_manager", "netCDF4_")), "_netCDF4.pyx")
-"""Code in which an error raised by a signal would leave a file locked, so that closing it waits for ever, or be lost."""
+"""Code in which an error raised by a signal would leave a file locked, so that closing it never ends, or be lost."""
 
 _PAUSE_S = 0.02
 """Seconds after which a signal that came within this code is raised again."""
