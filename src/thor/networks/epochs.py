@@ -220,8 +220,17 @@ def compile_steps(
     ) -> Any:
         flat_labels = tf.reshape(labels, [-1])
         row_start = (labelling * tf.shape(labels)[1])[:, None]
+        shapes = [array.shape for array in weights]
 
-        def step(number: Any, weights: Any, first: Any, second: Any, total: Any) -> Any:
+        def flat(arrays: Sequence[Any]) -> list[Any]:
+            return [tf.reshape(array, [-1]) for array in arrays]
+
+        def shaped(arrays: Sequence[Any]) -> list[Any]:
+            return [tf.reshape(array, shape) for array, shape in zip(arrays, shapes, strict=True)]
+
+        # Adam on flat arrays: XLA makes slow loops of arrays whose last axis is short.
+        def step(number: Any, flat_weights: Any, first: Any, second: Any, total: Any) -> Any:
+            weights = shaped(flat_weights)
             batch, count = batches[number], counts[number]
             counting = tf.cast(tf.range(tf.shape(batch)[1]) < count, tf.float32)
             each = tf.gather(sample_weights, batch) * counting
@@ -237,12 +246,13 @@ def compile_steps(
                     loss += l2 * tf.add_n([tf.reduce_sum(kernel**2, (1, 2)) for kernel in weights[::2]])
             # Networks share no weight: the gradient of the sum holds the gradient of each.
             first_kernel, *others = tape.gradient(loss, weights)
-            gradients = [used * first_kernel, *others]
-            state = adam_step(weights, first, second, gradients, step_sizes[number])
+            gradients = flat([used * first_kernel, *others])
+            state = adam_step(flat_weights, first, second, gradients, step_sizes[number])
             return number + 1, *state, total + loss
 
-        start = (tf.constant(0), list(weights), list(first), list(second), tf.zeros(tf.shape(labelling)[0]))
-        return tf.while_loop(lambda number, *_: number < n_steps, step, start)[1:]
+        start = (tf.constant(0), flat(weights), flat(first), flat(second), tf.zeros(tf.shape(labelling)[0]))
+        _, *state, total = tf.while_loop(lambda number, *_: number < n_steps, step, start)
+        return *map(shaped, state), total
 
     @tf.function(jit_compile=True, autograph=False)
     def evaluate(weights: Any, inputs: Any, labels: Any, sample_weights: Any, labelling: Any) -> Any:
