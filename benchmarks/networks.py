@@ -8,13 +8,15 @@ architecture for 50 epochs at batch 32, including shuffling and evaluation in ev
 separately; an epoch is also timed with all networks in one group. Keras fits one such network, after a warm-up, for
 one epoch without evaluation: the loop over 50 networks takes 50 times as long. THOR predicts all cells with all
 networks, up to mean and spread; Keras calls `predict` for some of the networks, with its default batch and with a large
-one. An epoch of the Bayesian network is timed with two generators of its noise. Peak memory is that of a separate
+one. An epoch of the Bayesian network is timed with two kinds of noise. Peak memory is that of a separate
 process with TensorFlow loaded.
 
 --quick: a tenth of the cells, 3 epochs.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -113,31 +115,26 @@ def compare_training(train: Table, test: Table, settings: TrainingSettings, rows
 
 
 def compare_noise(train: Table, test: Table, rows: Rows, where: str, *, epochs: int) -> None:
-    """Measure an epoch of the Bayesian network, with its generator of noise and with the one of TensorFlow's choice."""
+    """Measure an epoch of the Bayesian network, with its noise and with the normal numbers of TensorFlow."""
     settings = BayesianSettings()
     few = Table(test.inputs[::20], test.labels[::20])
 
-    def epoch_with(generator: str) -> float:
-        used, variational.GENERATOR = variational.GENERATOR, generator
-        variational.compile_variational.cache_clear()
-
+    def epoch_with(noise: Callable[..., Any]) -> float:
         def fit(n_epochs: int) -> float:
             chosen = settings.replace(epochs=n_epochs, warmup_epochs=0)
             names = {"features": FEATURES, "classes": REGIMES}
             return timed(lambda: fit_bayesian(train, few, **names, settings=chosen, seed=0))[1]
 
-        fit(1)  # compiled here
-        try:
+        variational.compile_variational.cache_clear()
+        with mock.patch.object(variational, "normal_noise", noise):
+            fit(1)  # compiled here
             return fit(epochs) / epochs
-        finally:
-            variational.GENERATOR = used
-            variational.compile_variational.cache_clear()
 
     rows.add(
         f"epoch of the Bayesian network, {settings.n_starts} starts, {len(train.labels):,} cells {where}",
-        epoch_with(variational.GENERATOR),
-        alternative="the same with the generator of random numbers that TensorFlow chooses",
-        theirs=epoch_with("auto_select"),
+        epoch_with(variational.normal_noise),
+        alternative="the same with the normal numbers of TensorFlow",
+        theirs=epoch_with(partial(load_tensorflow().random.stateless_normal, alg=variational.GENERATOR)),
     )
 
 

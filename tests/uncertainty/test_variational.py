@@ -2,11 +2,12 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from thor.networks.stack import logits
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import Posterior, layer_places
-from thor.uncertainty.variational import ESTIMATORS, gaussian, kl_divergence, sampled_logits
+from thor.uncertainty.variational import ESTIMATORS, gaussian, kl_divergence, normal_noise, sampled_logits
 
 SIZES = (3, 5, 2)
 N_WEIGHTS = 32
@@ -37,6 +38,22 @@ def test_divergence_from_the_prior_is_the_closed_form(parameters):
 def compiled(function):
     """Return what a function gives when it is compiled by XLA, as in training."""
     return load_tensorflow().function(function, jit_compile=True, autograph=False)().numpy()
+
+
+def test_noise_is_standard_normal_and_follows_from_its_seed():
+    tf = load_tensorflow()
+    shape = (4, 250, 100)
+    noise, again, other = (
+        compiled(lambda last=last: normal_noise(shape, tf.constant([1, last]))) for last in (2, 2, 3)
+    )
+    assert noise.shape == shape
+    assert np.isfinite(noise).all()
+    np.testing.assert_array_equal(noise, again)
+    assert stats.kstest(noise.ravel(), "norm").pvalue > 0.01
+    for one, two in ((noise[:, 1:], noise[:, :-1]), (noise[1:], noise[:-1]), (noise, other)):
+        assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.01
+    # both tails: the largest of 100,000 numbers
+    assert 3.8 < noise.max() < 5.4 and -5.4 < noise.min() < -3.8
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
