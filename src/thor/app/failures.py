@@ -21,7 +21,7 @@ from thor.core.run_log import LINE_WIDTH, shorten_lines
 
 _MESSAGE_LINES = 8
 
-_TERMINATED = 128 + signal.SIGTERM
+TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that a scheduler ends at its time limit."""
 
 _KEEPING = (*(f"xarray/backends/{name}.py" for name in ("locks", "file_manager", "netCDF4_")), "_netCDF4.pyx")
@@ -91,7 +91,7 @@ def _short_failures() -> Iterator[None]:
         _close("Interrupted", error)
         sys.exit(130)
     except SystemExit as error:
-        _close("Terminated" if error.code == _TERMINATED else "", error)
+        _close("Terminated" if error.code == TERMINATED else "", error)
         raise
     except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
         _close("Failed", error)
