@@ -15,8 +15,9 @@ import pytest
 import xarray as xr
 
 from thor.core import atomic
-from thor.core.atomic import replacing
+from thor.core.atomic import remove_leftovers, replacing, replacing_folder
 from thor.core.errors import DataError
+from thor.datasets import NetworkDataset
 from thor.datasets.netcdf import write
 
 
@@ -90,6 +91,79 @@ def test_what_sigkill_leaves_is_swept_by_the_next_save(tmp_path):
         temporary.write_text("new")
     assert files_of(tmp_path) == [".other.txt", "a.txt"]
     assert target.read_text() == "new"
+
+
+KILLED_WITHIN = """
+    import os, signal, sys
+    from pathlib import Path
+    from thor.core.atomic import replacing_folder
+
+    def replace(source, target, replace=os.replace):
+        replace(source, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with replacing_folder(Path(sys.argv[1])) as temporary:
+        (temporary / "weights").write_text("new")
+        os.replace = replace
+    """
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """A folder that a process has moved aside to replace it, and which it has not replaced before it was killed."""
+    target = tmp_path / "networks.v1"
+    with replacing_folder(target) as temporary:
+        (temporary / "weights").write_text("old")
+    command = [sys.executable, "-c", textwrap.dedent(KILLED_WITHIN), str(target)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not target.exists()
+    return target
+
+
+def test_a_folder_moved_by_a_killed_process_is_put_back_and_nothing_else_stays(moved):
+    with pytest.raises(KeyboardInterrupt), replacing_folder(moved):
+        raise KeyboardInterrupt
+    assert (moved / "weights").read_text() == "old"
+    assert files_of(moved.parent) == ["networks.v1"]
+
+
+def test_networks_moved_by_a_killed_process_are_found(moved):
+    assert NetworkDataset(filepath=str(moved)).exists()
+    assert (moved / "weights").read_text() == "old"
+    assert files_of(moved.parent) == ["networks.v1"]
+
+
+def test_a_folder_that_a_running_process_replaces_is_left_to_it(moved):
+    (old,) = moved.parent.glob(".*.old.v1")
+    living = old.rename(old.with_name(old.name.replace(old.name.split("-")[1], str(os.getppid()))))
+    foreign = moved.parent / ".networks.00000000-1-0a0a.old.v1"
+    foreign.mkdir()
+    os.utime(foreign, (0, 0))
+    assert not NetworkDataset(filepath=str(moved)).exists()
+    assert files_of(moved.parent) == sorted([living.name, foreign.name])
+    with replacing_folder(moved) as temporary:
+        (temporary / "weights").write_text("new")
+    assert files_of(moved.parent) == sorted([living.name, foreign.name, "networks.v1"])
+    remove_leftovers(moved)
+    assert files_of(moved.parent) == sorted([living.name, "networks.v1"])
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_leads_to_kept(tmp_path):
+    elsewhere, target = tmp_path / "elsewhere", tmp_path / "networks"
+    elsewhere.mkdir()
+    target.symlink_to(elsewhere)
+    with replacing_folder(target) as temporary:
+        (temporary / "weights").write_text("new")
+    assert not target.is_symlink()
+    assert files_of(tmp_path) == ["elsewhere", "networks"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_kept(tmp_path):
+    (tmp_path / "networks").write_text("somebody's")
+    with pytest.raises(DataError, match="was not written: a file stands"), replacing_folder(tmp_path / "networks"):
+        pass
+    assert (tmp_path / "networks").read_text() == "somebody's"
+    assert files_of(tmp_path) == ["networks"]
 
 
 def test_a_running_writer_is_not_disturbed(tmp_path):
