@@ -1,8 +1,11 @@
 """Typed parameters and the run log, without a Kedro run; tests/app/test_cli.py tests them in whole runs."""
 
+import errno
 import logging
+import os
 from types import SimpleNamespace
 from typing import Literal
+from unittest.mock import Mock
 
 import pytest
 from pydantic import Field
@@ -162,6 +165,21 @@ def test_a_log_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot be written"):
         RunLog(tmp_path / "file" / "logs")
+
+
+def test_a_log_on_a_full_disk_ends_with_one_warning(run_log, caplog, capsys):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    logger = logging.getLogger("thor.test_hooks")
+    logger.warning("before")
+    run_log._handler.stream = Mock(wraps=run_log._handler.stream, write=full)
+    for _ in range(3):
+        logger.warning("after")
+    run_log.write("stopped", error=ValueError("the sea"))
+    assert caplog.messages == ["before", "The run log ends here: No space left on device.", *["after"] * 3]
+    assert "before" in run_log.path.read_text() and "after" not in run_log.path.read_text()
+    assert capsys.readouterr().err == ""
 
 
 def test_git_state_is_the_commit(tmp_path):

@@ -8,14 +8,12 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from thor.core import atomic
-from thor.core.atomic import remove_leftovers, replacing, replacing_folder
+from thor.core.atomic import remove_leftovers, replacing, replacing_folder, write_json
 from thor.core.errors import DataError
 from thor.datasets import NetworkDataset
 from thor.datasets.netcdf import write
@@ -187,11 +185,11 @@ def test_a_running_writer_is_not_disturbed(tmp_path):
     assert files_of(tmp_path) == sorted([living.name, "a.txt"])
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_reported_in_one_line(tmp_path, code):
+@pytest.mark.parametrize(("code", "message"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "quota of the disk")])
+def test_a_full_disk_is_reported_in_one_line(tmp_path, code, message):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(DataError, match="disk is full") as caught, replacing(target) as temporary:  # noqa: PT012
+    with pytest.raises(DataError, match=message) as caught, replacing(target) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise OSError(code, os.strerror(code))
     assert "\n" not in str(caught.value)
@@ -199,14 +197,41 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path, code):
     assert files_of(tmp_path) == ["a.txt"]
 
 
-def test_a_full_disk_under_netcdf_is_reported_too(tmp_path, monkeypatch):
-    """The NetCDF library itself only reports "HDF error"."""
-    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
-    with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
+LIMITED = """
+    import resource, sys
+    import numpy as np, xarray as xr
+    from thor.core.atomic import write_json
+    from thor.core.errors import DiskError
+    from thor.datasets.netcdf import write
+
+    sys.dont_write_bytecode = True  # Python itself would cut off what it keeps of modules
+    noise = np.random.default_rng(0).normal(size=50_000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    for target in ("field.nc", "field.json"):
+        try:
+            write(xr.Dataset({"zos": ("x", noise)}), target) if "nc" in target else write_json(target, noise.tolist())
+        except DiskError as error:
+            print(error)
+    """
+
+
+def test_a_limit_of_file_size_keeps_the_old_file(tmp_path):
+    """As a quota, of which the NetCDF library itself only reports "HDF error", with space left on the disk."""
+    for name in ("field.json", "field.nc"):
+        (tmp_path / name).write_text("old")
+    command = [sys.executable, "-c", textwrap.dedent(LIMITED)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    for line, name in zip(done.stdout.splitlines(), ("field.nc", "field.json"), strict=True):
+        assert line.startswith(f"{name} was not written: files must not be as large"), done.stderr
+        assert (tmp_path / name).read_text() == "old"
+    assert files_of(tmp_path) == ["field.json", "field.nc"]
+
+
+def test_another_error_of_the_netcdf_library_is_raised_as_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc") as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
         raise RuntimeError("NetCDF: HDF error")
-    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**12))
-    with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc"):
-        raise RuntimeError("NetCDF: HDF error")
+    assert files_of(tmp_path) == []
 
 
 @pytest.fixture

@@ -21,10 +21,14 @@ from thor.core.errors import DiskError
 
 _HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
 _DAY = 86_400.0
-_ALMOST_FULL = 64 * 1024
+_MORE = 64 * 1024
 _active: set[Path] = set()
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "files must not be as large (ulimit -f, or the disk)",
+}
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 _IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 _ELSEWHERE = "set data_root in conf/local/globals.yml"
@@ -65,11 +69,11 @@ def replacing(
     path = Path(path)
     name = f".{path.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporary, old = (path.with_name(f"{name}.{kind}{path.suffix}") for kind in ("tmp", "old"))
-    with _disk_errors(path, elsewhere):
-        if make_folder:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path)
-        try:
+    try:
+        with _disk_errors(path, elsewhere, written=temporary):
+            if make_folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(path)
             _active.update((temporary, old))
             yield temporary
             if durable:
@@ -79,12 +83,12 @@ def replacing(
             os.replace(temporary, path)
             if durable:
                 flush(path.parent)
-        finally:
-            if old.exists() and not path.exists():
-                os.replace(old, path)
-            for left in (temporary, old):
-                _remove(left)
-                _active.discard(left)
+    finally:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        for left in (temporary, old):
+            _remove(left)
+            _active.discard(left)
 
 
 def require_writable(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> None:
@@ -121,13 +125,13 @@ def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterat
 
 def _remove(path: Path) -> None:
     """Remove a file or folder; threads of an interrupted write may add files to a folder for a moment."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
     for _ in range(40):
-        if path.is_symlink() or not path.is_dir():
-            path.unlink(missing_ok=True)
+        if not path.is_dir():
             return
         shutil.rmtree(path, ignore_errors=True)
-        if path.exists():
-            time.sleep(0.05)
+        time.sleep(0.05 * path.exists())
 
 
 def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
@@ -155,7 +159,7 @@ def is_running(process: int) -> bool:
 
 
 @contextmanager
-def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
+def _disk_errors(path: Path, elsewhere: str, *, written: Path | None = None) -> Iterator[None]:
     """Turn the errors of a full or unwritable disk into a DiskError that names the file and a remedy."""
     try:
         yield
@@ -165,18 +169,19 @@ def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
             raise
         raise DiskError(complaint) from error
     except RuntimeError as error:
-        # The NetCDF library reports a full disk as "NetCDF: HDF error" only.
-        if "HDF" not in str(error) or shutil.disk_usage(path.parent).free >= _ALMOST_FULL:
-            raise
-        raise DiskError(_complaint(path, OSError(errno.ENOSPC, "full"), elsewhere) or str(error)) from error
+        # The NetCDF library reports a full disk as "NetCDF: HDF error" only: it shows where more is written.
+        if "HDF" in str(error) and written and written.is_file():
+            with _disk_errors(path, elsewhere), written.open("ab") as file:
+                file.write(bytes(_MORE))
+        raise
 
 
 def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
     place = f"{show(path)} was not written:"
     if error.errno in _FULL:
         return (
-            f"{place} the disk is full. The file that was there is untouched; free some space, or {elsewhere} to use "
-            "another disk."
+            f"{place} {_FULL[error.errno]}. The file that was there is untouched; free some space, or {elsewhere} to "
+            "use another disk."
         )
     if error.errno in _UNWRITABLE:
         return f"{place} {os.strerror(error.errno)}. Make the folder writable, or {elsewhere}."
