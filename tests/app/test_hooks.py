@@ -3,11 +3,14 @@
 import errno
 import logging
 import os
+import threading
 from types import SimpleNamespace
 from typing import Literal
 from unittest.mock import Mock
 
 import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 from pydantic import Field
 
 from thor.app.hooks import RunHooks
@@ -213,6 +216,19 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     hooks.before_node_run(node=Node("count", []))
     hooks.after_node_run(node=Node("count", []))
     assert hooks.finished == ["fit", "count"]
+
+
+def test_a_run_that_was_interrupted_in_a_notebook_is_closed_by_the_next_one(tmp_path):
+    hooks, logs = RunHooks(), []
+    loader = {"globals": {"data_root": "data"}, "parameters": {}}
+    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=tmp_path))
+    for _ in range(2):
+        hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([]), catalog=DataCatalog())
+        logs.append(hooks.log.path)
+    logging.getLogger("thor").warning("of the second run")
+    assert [thread.name for thread in threading.enumerate()].count("memory watch") == 1
+    hooks.close()
+    assert ["of the second run" in path.read_text() for path in logs] == [False, True]
 
 
 def test_of_many_inputs_of_other_code_the_first_are_named_before_the_advice():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from thor.core.atomic import remove_leftovers, replacing, replacing_folder, write_json
+from thor.core.atomic import remove_leftovers, replacing, replacing_folder
 from thor.core.errors import DataError
 from thor.datasets import NetworkDataset
 from thor.datasets.netcdf import write

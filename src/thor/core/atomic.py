@@ -21,7 +21,7 @@ from thor.core.errors import DiskError
 
 _HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
 _DAY = 86_400.0
-_MORE = 64 * 1024
+_MORE = 64 * 1024  # bytes: more than a full disk has left
 _active: set[Path] = set()
 
 _FULL = {
@@ -30,7 +30,7 @@ _FULL = {
     errno.EFBIG: "files must not be as large (ulimit -f, or the disk)",
 }
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
-_IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+_IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY)
 _ELSEWHERE = "set data_root in conf/local/globals.yml"
 
 
