@@ -1,14 +1,15 @@
 """A command that is ended by a signal: when, and what a second one does."""
 
 import signal
+import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 from xarray.backends.locks import CombinedLock
 
 from tests.made_fields import make_features
-from tests.waiting import wait_until
-from thor.app.failures import _interrupt, terminate
+from thor.app.failures import _interrupt, short_errors, terminate
 from thor.datasets.netcdf import read, write
 
 
@@ -53,10 +54,21 @@ def test_a_signal_waits_until_a_file_is_opened(tmp_path, monkeypatch, number, ha
 
     def work():
         read(tmp_path / "features.nc")
-        wait_until(lambda: False)
+        threading.Event().wait(60)
 
     monkeypatch.setattr(CombinedLock, "acquire", acquired)
+    started = time.perf_counter()
     with handled(number, handler), pytest.raises(error):
         work()
+    assert time.perf_counter() - started < 30, "it waited for what the thread waits for"
     assert reached == ["the lock"]
     assert read(tmp_path / "features.nc").identical(make_features())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_an_error_of_short_memory_says_what_to_do(error, capsys):
+    with pytest.raises(SystemExit) as caught, short_errors():
+        raise error
+    assert caught.value.code == 1
+    message = " ".join(capsys.readouterr().err.split())
+    assert "The memory of this machine, or what a limit" in message and "set n_processes: 1" in message

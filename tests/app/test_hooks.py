@@ -1,10 +1,16 @@
 """Typed parameters and the run log, without a Kedro run; tests/app/test_cli.py tests them in whole runs."""
 
+import errno
 import logging
+import os
+import threading
 from types import SimpleNamespace
 from typing import Literal
+from unittest.mock import Mock
 
 import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 from pydantic import Field
 
 from thor.app.hooks import RunHooks
@@ -164,6 +170,21 @@ def test_a_log_that_cannot_be_written_is_reported(tmp_path):
         RunLog(tmp_path / "file" / "logs")
 
 
+def test_a_log_on_a_full_disk_ends_with_one_warning(run_log, caplog, capsys):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    logger = logging.getLogger("thor.test_hooks")
+    logger.warning("before")
+    run_log._handler.stream = Mock(wraps=run_log._handler.stream, write=full)
+    for _ in range(3):
+        logger.warning("after")
+    run_log.write("stopped", error=ValueError("the sea"))
+    assert caplog.messages == ["before", "The run log ends here: No space left on device.", *["after"] * 3]
+    assert "before" in run_log.path.read_text() and "after" not in run_log.path.read_text()
+    assert capsys.readouterr().err == ""
+
+
 def test_git_state_is_the_commit(tmp_path):
     assert git_state(tmp_path) == "no git"
     assert git_state(tmp_path / "nowhere") == "no git"
@@ -195,6 +216,19 @@ def test_a_node_is_finished_by_its_last_output(caplog):
     hooks.before_node_run(node=Node("count", []))
     hooks.after_node_run(node=Node("count", []))
     assert hooks.finished == ["fit", "count"]
+
+
+def test_a_run_that_was_interrupted_in_a_notebook_is_closed_by_the_next_one(tmp_path):
+    hooks, logs = RunHooks(), []
+    loader = {"globals": {"data_root": "data"}, "parameters": {}}
+    hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=tmp_path))
+    for _ in range(2):
+        hooks.before_pipeline_run(run_params={}, pipeline=Pipeline([]), catalog=DataCatalog())
+        logs.append(hooks.log.path)
+    logging.getLogger("thor").warning("of the second run")
+    assert [thread.name for thread in threading.enumerate()].count("memory watch") == 1
+    hooks.close()
+    assert ["of the second run" in path.read_text() for path in logs] == [False, True]
 
 
 def test_of_many_inputs_of_other_code_the_first_are_named_before_the_advice():

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlparse
@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from kedro.io import DataCatalog
 
 from thor.app.mlflow_hooks import PENDING, MlflowHooks
@@ -430,6 +431,21 @@ def test_a_run_that_cannot_be_logged_later_either_does_not_stop_the_next_one(hoo
     assert f"{pending} could not be logged" in caplog.text
     assert pending.exists()
     assert runs(tmp_path)[0].get_run(run).data.metrics == {"skill_metrics.ensemble.test.accuracy": 0.85}
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_lock_that_cannot_be_had_leaves_earlier_runs_for_later(hooks, tmp_path, caplog, monkeypatch, held):
+    monkeypatch.setattr("thor.app.mlflow_hooks.PATIENCE_S", 0, raising=False)
+    pending = tmp_path / "data/logs" / PENDING / "1-1.json"
+    pending.parent.mkdir(parents=True)
+    pending.write_text("{")
+    lock = pending.with_name(".lock")
+    if not held:
+        lock.mkdir()
+    with FileLock(lock) if held else nullcontext(), caplog.at_level(logging.WARNING, logger="thor"):
+        assert begin(hooks)
+    assert f"{pending.parent}/ are logged at another start: " in caplog.text
+    assert pending.read_text() == "{"
 
 
 def test_a_run_continues_where_the_record_cannot_be_kept_for_later(hooks, tmp_path, caplog):

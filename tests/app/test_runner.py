@@ -50,8 +50,9 @@ BRANCHES = FILES | {
             log.info("left has met right")
             if parameters["behaviour"] == "fail":
                 raise ValueError("the sea\\n" * 50)
-            if parameters["behaviour"] == "die":
-                os.kill(os.getpid(), 9)
+            if parameters["behaviour"].isdigit():
+                os.kill(os.getpid(), int(parameters["behaviour"]))
+                time.sleep(100)
             return {"total": table["value"].sum() / (0.0 if parameters["behaviour"] == "infinite" else 1.0)}
 
         def right(table, parameters):
@@ -191,11 +192,12 @@ def test_a_failing_save_names_node_and_dataset(project):
     assert "Failed in node 'left' while saving 'left'.\nDataError: data/left.json: 'total' is infinite" in err
 
 
-def test_a_killed_process_is_an_error_with_a_remedy(project):
-    code, _, err = run(project, "--params", "mini.behaviour=die")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_ended_from_outside_is_an_error_with_a_remedy(project, number):
+    code, _, err = run(project, "--params", f"mini.behaviour='{int(number)}'")
     assert code == 1
     assert "Failed in node 'left'." in err
-    assert "was ended by signal 9" in err
+    assert f"was ended by signal {int(number)}, without a message" in err
     assert "n_processes: 1" in err
     assert run_ended(project)
 

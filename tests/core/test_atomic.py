@@ -8,15 +8,14 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from thor.core import atomic
-from thor.core.atomic import replacing
+from thor.core.atomic import remove_leftovers, replacing, replacing_folder
 from thor.core.errors import DataError
+from thor.datasets import NetworkDataset
 from thor.datasets.netcdf import write
 
 
@@ -92,6 +91,79 @@ def test_what_sigkill_leaves_is_swept_by_the_next_save(tmp_path):
     assert target.read_text() == "new"
 
 
+KILLED_WITHIN = """
+    import os, signal, sys
+    from pathlib import Path
+    from thor.core.atomic import replacing_folder
+
+    def replace(source, target, replace=os.replace):
+        replace(source, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with replacing_folder(Path(sys.argv[1])) as temporary:
+        (temporary / "weights").write_text("new")
+        os.replace = replace
+    """
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """A folder that a process has moved aside to replace it, and which it has not replaced before it was killed."""
+    target = tmp_path / "networks.v1"
+    with replacing_folder(target) as temporary:
+        (temporary / "weights").write_text("old")
+    command = [sys.executable, "-c", textwrap.dedent(KILLED_WITHIN), str(target)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not target.exists()
+    return target
+
+
+def test_a_folder_moved_by_a_killed_process_is_put_back_and_nothing_else_stays(moved):
+    with pytest.raises(KeyboardInterrupt), replacing_folder(moved):
+        raise KeyboardInterrupt
+    assert (moved / "weights").read_text() == "old"
+    assert files_of(moved.parent) == ["networks.v1"]
+
+
+def test_networks_moved_by_a_killed_process_are_found(moved):
+    assert NetworkDataset(filepath=str(moved)).exists()
+    assert (moved / "weights").read_text() == "old"
+    assert files_of(moved.parent) == ["networks.v1"]
+
+
+def test_a_folder_that_a_running_process_replaces_is_left_to_it(moved):
+    (old,) = moved.parent.glob(".*.old.v1")
+    living = old.rename(old.with_name(old.name.replace(old.name.split("-")[1], str(os.getppid()))))
+    foreign = moved.parent / ".networks.00000000-1-0a0a.old.v1"
+    foreign.mkdir()
+    os.utime(foreign, (0, 0))
+    assert not NetworkDataset(filepath=str(moved)).exists()
+    assert files_of(moved.parent) == sorted([living.name, foreign.name])
+    with replacing_folder(moved) as temporary:
+        (temporary / "weights").write_text("new")
+    assert files_of(moved.parent) == sorted([living.name, foreign.name, "networks.v1"])
+    remove_leftovers(moved)
+    assert files_of(moved.parent) == sorted([living.name, "networks.v1"])
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_leads_to_kept(tmp_path):
+    elsewhere, target = tmp_path / "elsewhere", tmp_path / "networks"
+    elsewhere.mkdir()
+    target.symlink_to(elsewhere)
+    with replacing_folder(target) as temporary:
+        (temporary / "weights").write_text("new")
+    assert not target.is_symlink()
+    assert files_of(tmp_path) == ["elsewhere", "networks"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_kept(tmp_path):
+    (tmp_path / "networks").write_text("somebody's")
+    with pytest.raises(DataError, match="was not written: a file stands"), replacing_folder(tmp_path / "networks"):
+        pass
+    assert (tmp_path / "networks").read_text() == "somebody's"
+    assert files_of(tmp_path) == ["networks"]
+
+
 def test_a_running_writer_is_not_disturbed(tmp_path):
     target = tmp_path / "a.txt"
     with replacing(target) as temporary:
@@ -113,11 +185,11 @@ def test_a_running_writer_is_not_disturbed(tmp_path):
     assert files_of(tmp_path) == sorted([living.name, "a.txt"])
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_reported_in_one_line(tmp_path, code):
+@pytest.mark.parametrize(("code", "message"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "quota of the disk")])
+def test_a_full_disk_is_reported_in_one_line(tmp_path, code, message):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(DataError, match="disk is full") as caught, replacing(target) as temporary:  # noqa: PT012
+    with pytest.raises(DataError, match=message) as caught, replacing(target) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise OSError(code, os.strerror(code))
     assert "\n" not in str(caught.value)
@@ -125,14 +197,41 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path, code):
     assert files_of(tmp_path) == ["a.txt"]
 
 
-def test_a_full_disk_under_netcdf_is_reported_too(tmp_path, monkeypatch):
-    """The NetCDF library itself only reports "HDF error"."""
-    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
-    with pytest.raises(DataError, match="disk is full"), replacing(tmp_path / "a.nc"):
+LIMITED = """
+    import resource, sys
+    import numpy as np, xarray as xr
+    from thor.core.atomic import write_json
+    from thor.core.errors import DiskError
+    from thor.datasets.netcdf import write
+
+    sys.dont_write_bytecode = True  # Python itself would cut off what it keeps of modules
+    noise = np.random.default_rng(0).normal(size=50_000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    for target in ("field.nc", "field.json"):
+        try:
+            write(xr.Dataset({"zos": ("x", noise)}), target) if "nc" in target else write_json(target, noise.tolist())
+        except DiskError as error:
+            print(error)
+    """
+
+
+def test_a_limit_of_file_size_keeps_the_old_file(tmp_path):
+    """As a quota, of which the NetCDF library itself only reports "HDF error", with space left on the disk."""
+    for name in ("field.json", "field.nc"):
+        (tmp_path / name).write_text("old")
+    command = [sys.executable, "-c", textwrap.dedent(LIMITED)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    for line, name in zip(done.stdout.splitlines(), ("field.nc", "field.json"), strict=True):
+        assert line.startswith(f"{name} was not written: files must not be as large"), done.stderr
+        assert (tmp_path / name).read_text() == "old"
+    assert files_of(tmp_path) == ["field.json", "field.nc"]
+
+
+def test_another_error_of_the_netcdf_library_is_raised_as_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc") as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
         raise RuntimeError("NetCDF: HDF error")
-    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**12))
-    with pytest.raises(RuntimeError, match="HDF error"), replacing(tmp_path / "a.nc"):
-        raise RuntimeError("NetCDF: HDF error")
+    assert files_of(tmp_path) == []
 
 
 @pytest.fixture

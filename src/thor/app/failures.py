@@ -21,11 +21,17 @@ from thor.core.run_log import LINE_WIDTH, shorten_lines
 
 _MESSAGE_LINES = 8
 
-_TERMINATED = 128 + signal.SIGTERM
+TERMINATED = 128 + signal.SIGTERM
 """Exit code of a run that a scheduler ends at its time limit."""
 
 _KEEPING = (*(f"xarray/backends/{name}.py" for name in ("locks", "file_manager", "netCDF4_")), "_netCDF4.pyx")
 """Code in which an error raised by a signal would leave a file locked, so that closing it never ends, or be lost."""
+
+_NO_THREAD = "can't start new thread"
+_MEMORY = (
+    "The memory of this machine, or what a limit (ulimit -v, that of a job) leaves of it, does not suffice: free some, "
+    "raise the limit, or set n_processes: 1 and archive_processes: 1 in conf/local/globals.yml."
+)
 
 _PAUSE_S = 0.02
 """Seconds after which a signal that came within this code is raised again."""
@@ -77,7 +83,8 @@ def _comes_later(number: int, frame: FrameType | None) -> bool:
     """Return whether a file is being opened, read or written; then the signal comes again shortly."""
     if not any(called.f_code.co_filename.endswith(_KEEPING) for called, _ in traceback.walk_stack(frame)):
         return False
-    threading.Timer(_PAUSE_S, signal.raise_signal, (number,)).start()
+    # To this thread, which handles all signals: sent to the timer's, it would not interrupt what this one waits for.
+    threading.Timer(_PAUSE_S, signal.pthread_kill, (threading.get_ident(), number)).start()
     return True
 
 
@@ -91,7 +98,7 @@ def _short_failures() -> Iterator[None]:
         _close("Interrupted", error)
         sys.exit(130)
     except SystemExit as error:
-        _close("Terminated" if error.code == _TERMINATED else "", error)
+        _close("Terminated" if error.code == TERMINATED else "", error)
         raise
     except Exception as error:  # noqa: BLE001 (the outermost place: whatever failed is reported, exit code 1)
         _close("Failed", error)
@@ -155,6 +162,8 @@ def _go_on(hooks: Any) -> list[str]:
 
 def _message(error: BaseException, n_lines: int) -> list[str]:
     text = str(error).strip() or "no message"
+    if isinstance(error, MemoryError) or _NO_THREAD in text:
+        text += f". {_MEMORY}"
     lines = [line for part in f"{type(error).__name__}: {text}".splitlines() for line in _wrapped(part) or [""]]
     return lines if len(lines) <= n_lines else [*lines[: n_lines - 1], "..."]
 

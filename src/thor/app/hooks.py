@@ -84,6 +84,7 @@ class RunHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Open log and record, and raise DataError when an input that no node of this run makes is not there."""
         context, data_root = self._context, self.data_root
+        self.close()  # an interrupt in a notebook, which has called no hook, leaves them open
         self.reset()
         self.data_root, self._catalog, self._pipeline = data_root, catalog, pipeline
         self._started = time.perf_counter()

@@ -17,7 +17,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from thor.app.mlflow_record import KeptRun, flattened, is_kept
-from thor.app.mlflow_store import cause, close_dead_runs, may_run, open_store, patiently, require_store
+from thor.app.mlflow_store import PATIENCE_S, cause, close_dead_runs, may_run, open_store, patiently, require_store
 from thor.core.atomic import show, write_json
 from thor.core.checksums import sha256
 from thor.core.errors import ThorError
@@ -174,16 +174,27 @@ class MlflowHooks:
             return
         from filelock import FileLock
 
-        with FileLock(self._pending / ".lock"):
+        lock = FileLock(self._pending / ".lock")
+        try:
+            lock.acquire(timeout=PATIENCE_S)
+        except (OSError, NotImplementedError) as error:  # held by a process that hangs, of another user, on such a disk
+            log.warning("MLflow: the runs of %s/ are logged at another start: %s.", show(self._pending), cause(error))
+            return
+        try:
             for file in sorted(self._pending.glob("*.json")):
-                try:
-                    self._log_later(file, client, experiment)
-                except Exception as error:  # noqa: BLE001 (whatever MLflow raises: it stays pending)
-                    log.warning(
-                        "MLflow: the run of %s could not be logged: %s. It is tried again at the next start; "
-                        "delete the file to give it up.",
-                        *(show(file), cause(error)),
-                    )
+                self._try_later(file, client, experiment)
+        finally:
+            lock.release()
+
+    def _try_later(self, file: Path, client: Any, experiment: str) -> None:
+        try:
+            self._log_later(file, client, experiment)
+        except Exception as error:  # noqa: BLE001 (whatever MLflow raises: it stays pending)
+            log.warning(
+                "MLflow: the run of %s could not be logged: %s. It is tried again at the next start; "
+                "delete the file to give it up.",
+                *(show(file), cause(error)),
+            )
 
     def _log_later(self, file: Path, client: Any, experiment: str) -> None:
         """Log one run from its files, replacing its incomplete entry in the store."""

@@ -17,6 +17,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner, SequentialRunner
 
 from thor.app import node_process
+from thor.app.failures import TERMINATED
 from thor.core.errors import ThorError
 from thor.core.memory import memory_limit
 from thor.core.parallel import number_of_processes
@@ -172,10 +173,12 @@ def _receive(one: _Running) -> tuple[str, Any]:
     except (EOFError, OSError):  # the second one: within a message
         one.process.join(_SECONDS_TO_END)
         code = one.process.exitcode
-        ended = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        number = signal.SIGTERM if code == TERMINATED else -(code or 0)
+        ended = f"was ended by signal {number:d}" if number > 0 else f"ended with code {code}"
         error = ThorError(
-            f"The process of node '{one.node.name}' {ended}, without a message. Signal 9 is sent where memory is "
-            "short: free some, or set n_processes: 1 in conf/local/globals.yml, and go on."
+            f"The process of node '{one.node.name}' {ended}, without a message. Signals 9 and 15 come from outside, 9 "
+            "also where memory is short: then free some, or set n_processes: 1 in conf/local/globals.yml. Go on "
+            "afterwards."
         )
         return "error", error
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,16 @@ from thor.core.errors import DiskError
 
 _HOST = sha256(socket.gethostname().encode()).hexdigest()[:8]
 _DAY = 86_400.0
-_ALMOST_FULL = 64 * 1024
+_MORE = 64 * 1024  # bytes: more than a full disk has left
 _active: set[Path] = set()
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "files must not be as large (ulimit -f, or the disk)",
+}
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
-_IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+_IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY)
 _ELSEWHERE = "set data_root in conf/local/globals.yml"
 
 
@@ -37,7 +41,8 @@ def replacing(
     """Give a temporary path beside `path`, and put it in its place when the block ends well.
 
     An error or interrupt leaves the old file as it was and no temporary one. What a killed process has left is removed
-    at the next save of the same file.
+    at the next save of the same file. A folder replaces a folder; a process killed between the two renames of this has
+    left none, and `remove_leftovers` puts the old one back.
 
     Parameters
     ----------
@@ -62,23 +67,28 @@ def replacing(
         When the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp{path.suffix}")
+    name = f".{path.stem}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    temporary, old = (path.with_name(f"{name}.{kind}{path.suffix}") for kind in ("tmp", "old"))
     try:
-        with _disk_errors(path, elsewhere):
+        with _disk_errors(path, elsewhere, written=temporary):
             if make_folder:
                 path.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(path)
-            _active.add(temporary)
+            _active.update((temporary, old))
             yield temporary
             if durable:
                 flush(temporary)
+            if temporary.is_dir() and path.is_dir():
+                os.replace(path, old)
             os.replace(temporary, path)
             if durable:
                 flush(path.parent)
     finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
-        _active.discard(temporary)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        for left in (temporary, old):
+            _remove(left)
+            _active.discard(left)
 
 
 def require_writable(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> None:
@@ -108,31 +118,20 @@ def replacing_folder(path: Path | str, *, elsewhere: str = _ELSEWHERE) -> Iterat
     DiskError
         As `replacing`.
     """
-    path = Path(path)
-    temporary, old = (path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.{kind}") for kind in ("tmp", "old"))
-    try:
-        with _disk_errors(path, elsewhere):
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            yield temporary
-            if path.exists():
-                os.replace(path, old)
-            os.replace(temporary, path)
-            flush(path.parent)
-    finally:
-        _remove(temporary)
-        if not path.exists() and old.exists():
-            os.replace(old, path)
-        _remove(old)
+    with replacing(path, elsewhere=elsewhere) as temporary:
+        temporary.mkdir()
+        yield temporary
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; threads of an interrupted write may add files to it for a moment."""
+def _remove(path: Path) -> None:
+    """Remove a file or folder; threads of an interrupted write may add files to a folder for a moment."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
     for _ in range(40):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
+        if not path.is_dir():
             return
-        time.sleep(0.05)
+        shutil.rmtree(path, ignore_errors=True)
+        time.sleep(0.05 * path.exists())
 
 
 def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
@@ -160,7 +159,7 @@ def is_running(process: int) -> bool:
 
 
 @contextmanager
-def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
+def _disk_errors(path: Path, elsewhere: str, *, written: Path | None = None) -> Iterator[None]:
     """Turn the errors of a full or unwritable disk into a DiskError that names the file and a remedy."""
     try:
         yield
@@ -170,18 +169,19 @@ def _disk_errors(path: Path, elsewhere: str) -> Iterator[None]:
             raise
         raise DiskError(complaint) from error
     except RuntimeError as error:
-        # The NetCDF library reports a full disk as "NetCDF: HDF error" only.
-        if "HDF" not in str(error) or shutil.disk_usage(path.parent).free >= _ALMOST_FULL:
-            raise
-        raise DiskError(_complaint(path, OSError(errno.ENOSPC, "full"), elsewhere) or str(error)) from error
+        # The NetCDF library reports a full disk as "NetCDF: HDF error" only: it shows where more is written.
+        if "HDF" in str(error) and written and written.is_file():
+            with _disk_errors(path, elsewhere), written.open("ab") as file:
+                file.write(bytes(_MORE))
+        raise
 
 
 def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
     place = f"{show(path)} was not written:"
     if error.errno in _FULL:
         return (
-            f"{place} the disk is full. The file that was there is untouched; free some space, or {elsewhere} to use "
-            "another disk."
+            f"{place} {_FULL[error.errno]}. The file that was there is untouched; free some space, or {elsewhere} to "
+            "use another disk."
         )
     if error.errno in _UNWRITABLE:
         return f"{place} {os.strerror(error.errno)}. Make the folder writable, or {elsewhere}."
@@ -191,12 +191,18 @@ def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that processes which no longer run have left beside a file."""
-    pattern = re.compile(rf"\.{re.escape(path.stem)}\.(?P<host>\w+)-(?P<process>\d+)-\w+\.tmp{re.escape(path.suffix)}")
-    for leftover in path.parent.iterdir() if path.parent.is_dir() else ():
+    """Remove what processes that no longer run have left beside a file or folder; a folder they moved is put back."""
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    pattern = re.compile(rf"\.{stem}\.(?P<host>\w+)-(?P<process>\d+)-\w+\.(?P<kind>tmp|old){suffix}")
+    for leftover in list(path.parent.iterdir()) if path.parent.is_dir() else ():
         match = pattern.fullmatch(leftover.name)
-        if match and leftover not in _active and _is_stale(leftover, match["host"], int(match["process"])):
-            leftover.unlink(missing_ok=True)
+        if not match or leftover in _active or not _is_stale(leftover, match["host"], int(match["process"])):
+            continue
+        if match["kind"] == "tmp" or path.exists():
+            _remove(leftover)
+        elif match["host"] == _HOST:  # one of another machine may be about to put the new folder there
+            with suppress(FileNotFoundError):  # another process has put it back
+                os.replace(leftover, path)
 
 
 def _is_stale(leftover: Path, host: str, process: int) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import signal
 import threading
 import traceback
 from collections import deque
@@ -155,8 +156,9 @@ def _explaining_ends() -> Iterator[None]:
         yield
     except BrokenExecutor as error:
         raise ThorError(
-            "One of the processes that share the work ended without a message, as where memory is short: free some, or "
-            "let fewer of them work (archive_processes in conf/local/globals.yml, n_jobs of the parameters), and go on."
+            "One of the processes that share the work was ended from outside, by a signal or where memory is short: "
+            "then free some, or let fewer of them work (archive_processes in conf/local/globals.yml, n_jobs of the "
+            "parameters). Go on afterwards."
         ) from error
 
 
@@ -179,13 +181,19 @@ def forked_workers(number: int) -> Iterator[None]:
         yield
         return
     others = active_children()
-    with ProcessPoolExecutor(number, mp_context=get_context("fork"), initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(number, mp_context=get_context("fork"), initializer=_begin_forked) as pool:
         pool.submit(int)  # the first task forks all of them
         _forked = _Forked(pool.submit, [process for process in active_children() if process not in others])
         try:
             yield
         finally:
             _forked = None
+
+
+def _begin_forked() -> None:
+    # The handler of this process would raise SystemExit, which the pool would send there as the result of the work.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
 
 
 def forked_pids() -> set[int | None]:

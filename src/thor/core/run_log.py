@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -51,6 +52,19 @@ def shorten_lines() -> None:
             handler.setFormatter(ShortLines(handler.formatter or logging.Formatter()))
 
 
+class _LogFile(logging.FileHandler):
+    """A log that ends where nothing more can be written; Python would print a traceback for each record."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (a name of logging)
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        with suppress(OSError):  # of what is left to be written
+            self.close()
+        logging.getLogger("thor").warning("The run log ends here: %s.", error.strerror)
+
+
 class RunLog:
     """A text file that gets every log record of one run, with times and full tracebacks.
 
@@ -72,7 +86,7 @@ class RunLog:
         self.path = folder / f"run_{started:%Y-%m-%dT%H-%M-%S-%f}.log"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._handler = logging.FileHandler(self.path, encoding="utf-8")
+            self._handler = _LogFile(self.path, mode="w", encoding="utf-8")
         except OSError as error:
             raise DataError(
                 f"The run log {self.path} cannot be written: {error.strerror}. "

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from thor.core.atomic import replacing_folder, show
+from thor.core.atomic import remove_leftovers, replacing_folder, show
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.public_files import PUBLISHED_NETWORKS, public_file
 from thor.datasets.files import FileDataset
@@ -49,7 +49,7 @@ class NetworkDataset(FileDataset):
         NetworkError
             When its arrays and description do not fit, or were changed.
         """
-        if not self._filepath.is_dir():
+        if not self._exists():
             advice = "Run the pipeline that writes it, or check data_root in conf/*/globals.yml."
             raise DataError(f"{show(self._filepath)}/ does not exist. {advice}")
         return resolve_name(CLASSES[self._kind]).load(self._filepath)
@@ -60,6 +60,8 @@ class NetworkDataset(FileDataset):
             data.save(temporary)
 
     def _exists(self) -> bool:
+        if not self._filepath.exists():
+            remove_leftovers(self._filepath)  # a killed process may have moved it
         return self._filepath.is_dir()
 
 
