@@ -12,7 +12,8 @@ from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.core.warn import warn_once
-from thor.reading.files import require_whole, sampled_checksum, unreadable
+from thor.reading.classic_format import require_whole
+from thor.reading.files import sampled_checksum, unreadable
 from thor.reading.time_axis import named_months, read_time_axis
 from thor.reading.windows import Window
 
