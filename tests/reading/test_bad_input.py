@@ -169,8 +169,9 @@ def test_a_sea_level_with_rows_against_its_latitudes_is_noticed(root, make_clima
     assert "have no sea level in every month" not in caplog.text
     for path in files(root, "zos"):
         rewrite(path, lambda d: d.assign_coords(lat=("lat", d["lat"].values[::-1], d["lat"].attrs)))
-    make_climatology(root)
-    assert "15 % of the cells with a depth have no sea level in every month and are left out" in caplog.text
+    words = "15 % of the cells with a depth have no sea level in every month and are left out"
+    assert f"masks: {words}" in make_climatology(root).attrs["checks_failed"]
+    assert caplog.text.count(words) == 1
 
 
 @pytest.mark.parametrize(
@@ -539,7 +540,8 @@ def depressed(root):
 def test_depression_by_sea_ice_is_suspected(depressed, make_climatology, caplog):
     root, _ = depressed
     result = make_climatology(root)
-    assert "does it hold the weight of sea ice?" in caplog.text
+    assert caplog.text.count("does it hold the weight of sea ice?") == 1
+    assert "sea_ice: zos lies below -2.5 m in" in result.attrs["checks_failed"]
     assert np.isfinite(result["zos"].values[:, -1]).all()
 
 
