@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 WHOLE_BYTES = 2**29
 """Of a file that is read into memory as a whole for its checksum and its fields; a larger one is read for each."""
 
+ALL_PARTS = ".complete"
+"""Name of a file beside the parts of a store from the cloud, once all of them are there."""
+
 _FIRST_BYTES, _PIECE_BYTES, _N_PIECES = 2**16, 2**12, 32
 
 _CHECKSUMS: dict[tuple[Path, int, int], str] = {}
