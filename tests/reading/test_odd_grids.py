@@ -1,5 +1,9 @@
 """Unusual but readable grids, orders of storage and stresses, and errors for invalid ones: a small archive for each."""
 
+import subprocess
+import sys
+
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -190,6 +194,29 @@ def test_radians_are_recognised_where_land_has_no_position(tmp_path, fill):
         rewritten(tmp_path, name, lambda d: d.assign_coords({c: d[c].where(wet, fill) for c in ("lat", "lon")}))
     ocean, _ = only(tmp_path)
     np.testing.assert_allclose(ocean["lat"].values[wet], lat[wet], rtol=1e-9)
+
+
+def test_two_fill_values_are_missing_without_a_warning_of_xarray(tmp_path):
+    _, _, wet = write_tiny(tmp_path)
+    (path,) = tmp_path.rglob("zos_*.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["zos"].missing_value = np.float32(-999.0)
+        file["zos"][0, 20, 3] = -999.0
+    code = "from pathlib import Path; from thor.reading.files import read_file; import sys; "
+    code += "print(int(read_file(Path(sys.argv[1]), 'zos')['zos'][0].notnull().sum()))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert (int(done.stdout), done.stderr) == (wet.sum() - 1, "")
+
+
+def test_bounds_of_no_width_and_swapped_coordinates_are_named_with_the_run_and_the_remedy(tmp_path):
+    write_tiny(tmp_path)
+    for name in FIELDS:
+        rewritten(tmp_path, name, lambda d: d.assign(lon_bnds=0 * d["lon_bnds"]))
+    with pytest.raises(GridError, match="^TINY/historical/r1i1p1f1: .* zero or negative. .* take them out of the"):
+        only(tmp_path)
+    rewritten(tmp_path, "zos", lambda d: d.rename(lat="lon", lon="lat"))
+    with pytest.raises(GridError, match="latitudes of 2.5 to 357.5 and .* hold a fill value or are swapped"):
+        only(tmp_path)
 
 
 def unstructured(dataset):

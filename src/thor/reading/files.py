@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from thor.core.errors import DataError, GridError
 from thor.reading.classic_format import require_whole
 
 log = logging.getLogger(__name__)
+
+warnings.filterwarnings("ignore", message="variable .* has multiple fill values")  # each of them is taken as missing
 
 WHOLE_BYTES = 2**29
 """Of a file that is read into memory as a whole for its checksum and its fields; a larger one is read for each."""

@@ -103,8 +103,10 @@ def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
     wrong = _impossible(dataset["lat"], dataset["lon"])
     if dataset["lat"].ndim == 1:
         if bool(wrong.any()):
+            (south, north), (west, east) = ((float(x.min()), float(x.max())) for x in (dataset["lat"], dataset["lon"]))
             raise GridError(
-                f"{where}: latitudes or longitudes hold a fill value; a regular grid needs every row and column."
+                f"{where}: latitudes of {south:g} to {north:g} and longitudes of {west:g} to {east:g} hold a fill "
+                "value or are swapped; a regular grid needs every row and column."
             )
         return dataset
     if bool(wrong.any()):

@@ -227,7 +227,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
                 remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
                 if field.ndim < n_dims:
-                    remedy = "If time is a scalar, make it a dim; if the grid is unstructured, get it on lat and lon."
+                    remedy = "If the grid is unstructured, get it on lat and lon; if time is a scalar, make it a dim."
                 elif field.ndim > n_dims:
                     remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
                 raise DataError(

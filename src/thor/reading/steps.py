@@ -67,7 +67,8 @@ class Context:
     @cached_property
     def grid(self) -> Grid:
         """The grid of the T points."""
-        return Grid.from_dataset(self.places)
+        with naming(self.where):
+            return Grid.from_dataset(self.places)
 
 
 # -- assembly ------------------------------------------------------------------------------------------------------
