@@ -13,6 +13,8 @@ SAME = {
     "degC": ("degrees_C", "deg_C", "Celsius", "degree_Celsius", "degc"),
     "0.001": ("1e-3", "1E-03", "0.0010"),
     "psu": ("PSU",),
+    "%": ("percent", "per_cent"),
+    "1": ("fraction", "dimensionless"),
     "m": ("meters", "Metre", " m "),
 }
 

@@ -113,6 +113,18 @@ def test_a_version_in_two_trees_has_the_files_of_both(root, tmp_path_factory):
     assert len(Archive([other, root]).stored(RUN, "zos")["gn"].files()) == 2
 
 
+def test_files_of_single_months_in_two_trees_make_one_series(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    first, second = (path.rename(path.with_name(f"{path.name[:-10]}.nc")) for path in sorted(root.rglob("zos_*.nc")))
+    assert first.name.endswith("_185001.nc")
+    place = other / second.parent.relative_to(root)
+    place.mkdir(parents=True)
+    shutil.move(second, place)
+    shutil.copy(first, place)
+    found = Archive([root, other]).stored(RUN, "zos")["gn"].files()
+    assert [path.name for path in found] == [first.name, second.name]
+
+
 def test_a_file_in_two_further_trees_is_read_once(root, tmp_path_factory):
     expected = [path.name for path in Archive(root).stored(RUN, "zos")["gn"].files()]
     second = sorted(root.rglob("zos_*.nc"))[1]

@@ -48,6 +48,17 @@ def test_the_parallel_control_segment_comes_with_the_run(tmp_path, windows, cale
     assert control == ["0001-0002", "0003-0004", "0004-0005", "0005-0006", "0006-0007", "0007-0008"]
 
 
+@pytest.mark.parametrize(("given", "baseline"), [(None, "0200-0201"), (198, "0198-0199")])
+def test_the_branch_time_in_the_parent_is_in_the_calendar_of_the_parent(tmp_path, windows, given, baseline):
+    write_run(tmp_path, experiment_id="piControl", first=195, last=209, calendar="360_day")
+    attrs = BRANCH | {"branch_time_in_parent": branch_time(200, "360_day")}
+    write_run(tmp_path, experiment_id="1pctCO2", calendar="noleap", attrs=attrs)
+    quirks = {"MADE-1": Quirks(branch_years={"1pctCO2": given})} if given else None
+    plan = plans(tmp_path, windows, quirks=quirks)["1pctCO2"]
+    assert str(plan.baselines[Window(1850, 1851)]) == baseline
+    assert plan.parent.year_in_child == 1850 and not plan.warnings
+
+
 def test_a_first_file_without_attributes_costs_no_baseline(tmp_path, windows):
     write_run(tmp_path, experiment_id="piControl", first=1, last=9)
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(4)})

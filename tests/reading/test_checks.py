@@ -105,6 +105,40 @@ def test_a_stress_that_is_missing_over_a_part_of_the_ocean_is_noticed(tmp_path):
     assert "stress_share: share of the sea with a stress is 0.511, expected 0.8 to 1.01" in ocean.attrs["checks_failed"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("zos", "zeros: zos is 0 at all times in 162 of 2128 cells with a depth. Is its file damaged"),
+        ("tauuo", "stress_zeros: share of the sea where a component of the stress is 0 is 0.0962, expected 0 to 0.01"),
+    ],
+)
+def test_a_part_of_a_field_that_is_zero_at_all_times_is_noticed(tmp_path, name, words):
+    lat, lon, wet = write_tiny(tmp_path, skip=(name,))
+    values = np.where(wet, FIELDS[name](lat, lon), np.nan)
+    values[8:17, 30:48] = 0.0
+    write(tmp_path, name, values, lat, lon)
+    assert words in only(tmp_path)[0].attrs["checks_failed"]
+
+
+def test_a_component_of_the_stress_that_is_zero_everywhere_is_no_damage(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauvo",))
+    write(tmp_path, "tauvo", np.where(wet, 0.0, np.nan), lat, lon)
+    assert "stress_zeros" in only(tmp_path)[0].attrs["checks_passed"]
+
+
+def test_a_part_of_one_month_that_is_missing_is_among_the_failed_checks(tmp_path):
+    write_tiny(tmp_path)
+
+    def without_part(dataset):
+        values = dataset["zos"].values.copy()
+        values[5, 8:17, 30:48] = np.nan
+        return dataset.assign(zos=(dataset["zos"].dims, values, dataset["zos"].attrs))
+
+    rewritten(tmp_path, "zos", without_part)
+    failed = only(tmp_path)[0].attrs["checks_failed"]
+    assert "zos: up to 7.6 % of the cells are 0 or missing in 1995-06, unlike in other months" in failed
+
+
 def test_a_regional_model_is_not_checked_in_regions_it_does_not_have(tmp_path):
     lat, lon = np.arange(20.25, 60, 0.5), np.arange(280.25, 340, 0.5)
     write_tiny(tmp_path, lat=lat, lon=lon)

@@ -18,7 +18,7 @@ from tests.tiny_archive import FIELDS, centres, sea, write, write_tiny
 from thor.app.archive import archive as commands
 from thor.app.parameters import DataEngineering
 from thor.core.checkpoint import NoCheckpoint
-from thor.core.errors import left_out_on_error
+from thor.core.errors import DataError, left_out_on_error
 from thor.datasets.archive import EsgfArchive
 from thor.datasets.collections import FieldCollection
 from thor.pipelines.data_engineering import nodes
@@ -150,6 +150,19 @@ def test_every_fault_is_named_and_the_others_are_usable(table):
     flipped = f"MODEL-{len(LEFT_OUT) + 1:02d}"
     assert "southern_westerlies" in usable.loc[flipped, "checks"] and "stress_sign" in usable.loc[flipped, "checks"]
     assert (usable.drop(flipped)["checks"] == "").all()
+
+
+def test_masks_that_do_not_belong_together_are_among_the_checks(tmp_path):
+    write_tiny_model(tmp_path, "MASKED")
+    without(tmp_path, "MASKED", "deptho")
+    depth = np.where(sea(LAT, LON) & (LAT[:, None] > -45), FIELDS["deptho"](LAT, LON), np.nan)
+    write(tmp_path, "deptho", depth, LAT, LON, source_id="MASKED")
+    archive = Archive(tmp_path)
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
+    words = "masks: 20 % of the cells with a sea level have no depth and are left out"
+    assert words in with_first_month(inventory(plans), plans, SETTINGS)["checks"].item()
+    with pytest.raises(DataError, match=f"MASKED/historical/r1i1p1f1: {words}"):
+        climatology(plans.usable[0], SETTINGS.replace(strict=True), NoCheckpoint())
 
 
 def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):

@@ -66,6 +66,29 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("zos", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("zos", np.nan, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("tauuo", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
+        ("tauuo", 0.0, ""),  # a stress may be 0 under sea ice
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 2**23])
+def test_a_part_of_a_month_that_was_not_written_is_named_with_its_share(
+    tmp_path, monkeypatch, caplog, name, value, words, block_bytes
+):
+    monkeypatch.setattr(means, "READ_BYTES", block_bytes)
+    values = field(name, years(1850, 1853))
+    values[4, 5:7, 8:13] = values[36, 5:7, 8:12] = value  # 10 and 8 of 125 cells
+    made = series(tmp_path, name, values=values)
+    result = window_means(made, WINDOWS, checkpoint=NoCheckpoint())
+    sentence = f"{words}. Is {made.files[0].path.name} damaged, or a part of it not written? Fetch it again."
+    assert result.doubts == ((sentence,) if words else ())
+    assert caplog.text.count("unlike in other months") == len(result.doubts)
+
+
 def test_a_file_without_positions_is_named(tmp_path):
     made = series(tmp_path)
     with netCDF4.Dataset(made.files[2].path, "a") as file:
@@ -131,7 +154,9 @@ def test_the_bytes_of_a_file_are_read_once_and_of_a_large_one_twice(tmp_path, mo
 
 
 def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, opened, caplog):
-    made = series(tmp_path)
+    values = field("tauuo", years(1850, 1853))
+    values[4] = 0 * values[4]
+    made = series(tmp_path, values=values)
     whole = window_means(made, WINDOWS, checkpoint=NoCheckpoint())
     checkpoint = Memory()
     damaged = made.files[2].path
@@ -149,6 +174,7 @@ def test_a_killed_run_continues_at_the_file_where_it_stopped(tmp_path, opened, c
     assert "2 of 4 files were summed before" in caplog.text
     np.testing.assert_array_equal(result.values, whole.values)
     assert result.sources == whole.sources
+    assert result.doubts == whole.doubts != ()
 
 
 def test_sums_of_other_windows_or_files_are_not_continued(tmp_path):

@@ -1,5 +1,9 @@
 """Unusual but readable grids, orders of storage and stresses, and errors for invalid ones: a small archive for each."""
 
+import subprocess
+import sys
+
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -139,25 +143,80 @@ def test_a_month_of_fill_values_is_named_with_its_window(tmp_path):
         only(tmp_path)
 
 
+def in_radians(units, west=0.0):
+    """Return what stores latitudes and longitudes, from a longitude on, in radians under these units."""
+
+    def edit(dataset):
+        out = dataset.copy()
+        shift = {"lat": 0.0, "lon": (out["lon"] - west) % 360 + west - out["lon"]}
+        for name in ("lat", "lon"):
+            attrs = {"standard_name": out[name].attrs["standard_name"]} | ({"units": units} if units else {})
+            if f"{name}_bnds" in out:
+                out[f"{name}_bnds"] = np.deg2rad(out[f"{name}_bnds"] + shift[name])
+                attrs["bounds"] = f"{name}_bnds"
+            out = out.assign_coords({name: (out[name].dims, np.deg2rad(out[name] + shift[name]).values, attrs)})
+        return out
+
+    return edit
+
+
+@pytest.mark.parametrize(("units", "west"), [("radians", 0), (None, 0), (None, -180), (None, -300)])
 @pytest.mark.parametrize("n_dims", [1, 2])
-def test_positions_in_radians_are_converted(tmp_path, n_dims):
+def test_positions_in_radians_are_converted(tmp_path, caplog, n_dims, units, west):
     lat, lon = centres() if n_dims == 1 else np.meshgrid(*centres(), indexing="ij")
     write_tiny(tmp_path, lat=lat, lon=lon)
     _, expected = only(tmp_path)
-
-    def in_radians(dataset):
-        out = dataset.copy()
-        for name in ("lat", "lon"):
-            out = out.assign_coords({name: np.deg2rad(out[name]).assign_attrs(out[name].attrs | {"units": "radians"})})
-            if f"{name}_bnds" in out:
-                out[f"{name}_bnds"] = np.deg2rad(out[f"{name}_bnds"])
-        return out
-
     for name in FIELDS:
-        rewritten(tmp_path, name, in_radians)
+        rewritten(tmp_path, name, in_radians(units, west))
     _, features = only(tmp_path)
     for name in ("lat", "lon", "wind_stress_curl", "areacello"):
         np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-9, atol=1e-12)
+    warning = "TINY: latitudes and longitudes have no units, and as radians they span the globe; taken as radians"
+    assert caplog.text.count(warning) == (units is None)
+
+
+@pytest.mark.parametrize(("units", "rows"), [("degrees", slice(None)), (None, slice(20, 30))])
+def test_positions_that_may_be_radians_are_named(tmp_path, units, rows):
+    write_tiny(tmp_path)
+    for name in FIELDS:
+        rewritten(tmp_path, name, lambda dataset: in_radians(units)(dataset).isel(lat=rows))
+    stated = f"{units!r} and {units!r}" if units else "no units and no units"
+    with pytest.raises(GridError, match=f"latitudes of .* and longitudes of .* have {stated}; they look like radians"):
+        only(tmp_path)
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e20])
+def test_radians_are_recognised_where_land_has_no_position(tmp_path, fill):
+    lat, lon = np.meshgrid(*centres(), indexing="ij")
+    _, _, wet = write_tiny(tmp_path, lat=lat, lon=lon)
+    for name in FIELDS:
+        rewritten(tmp_path, name, in_radians(None))
+        rewritten(tmp_path, name, lambda d: d.assign_coords({c: d[c].where(wet, fill) for c in ("lat", "lon")}))
+    ocean, _ = only(tmp_path)
+    np.testing.assert_allclose(ocean["lat"].values[wet], lat[wet], rtol=1e-9)
+
+
+def test_two_fill_values_are_missing_without_a_warning_of_xarray(tmp_path):
+    _, _, wet = write_tiny(tmp_path)
+    (path,) = tmp_path.rglob("zos_*.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["zos"].missing_value = np.float32(-999.0)
+        file["zos"][0, 20, 3] = -999.0
+    code = "from pathlib import Path; from thor.reading.files import read_file; import sys; "
+    code += "print(int(read_file(Path(sys.argv[1]), 'zos')['zos'][0].notnull().sum()))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert (int(done.stdout), done.stderr) == (wet.sum() - 1, "")
+
+
+def test_bounds_of_no_width_and_swapped_coordinates_are_named_with_the_run_and_the_remedy(tmp_path):
+    write_tiny(tmp_path)
+    for name in FIELDS:
+        rewritten(tmp_path, name, lambda d: d.assign(lon_bnds=0 * d["lon_bnds"]))
+    with pytest.raises(GridError, match="^TINY/historical/r1i1p1f1: .* zero or negative. .* take them out of the"):
+        only(tmp_path)
+    rewritten(tmp_path, "zos", lambda d: d.rename(lat="lon", lon="lat"))
+    with pytest.raises(GridError, match="latitudes of 2.5 to 357.5 and .* hold a fill value or are swapped"):
+        only(tmp_path)
 
 
 def unstructured(dataset):

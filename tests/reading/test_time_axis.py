@@ -97,6 +97,24 @@ def test_years_and_days_in_the_name_count_and_the_file_may_be_cut(root, span, si
     np.testing.assert_array_equal(header.months, years(1850, 1851))
 
 
+@pytest.mark.parametrize("name", ["zos_{:%Y%m}.nc", "zos_{:%Y-%m}.nc", "zos_y{:%Ym%m}.nc", "zos_{:%Y%m}-{:%Y%m}.nc"])
+@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_files_of_a_month_or_a_few_have_their_months_wherever_they_are_stamped(root, caplog, name, length, share):
+    path = edit(first_file(root), lambda time, edges: (1 - share) * edges[:, 0] + share * edges[:, 1])
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        stored = dataset.load()
+    path.unlink()
+    parts = []
+    for start in range(0, 24, length):
+        dates = (np.datetime64("1850-01") + k for k in (start, start + length - 1))
+        parts.append(path.with_name(name.format(*(date.astype(object) for date in dates))))
+        stored.isel(time=slice(start, start + length)).to_netcdf(parts[-1])
+    series = read_series(parts, "zos", where="MADE-1")
+    np.testing.assert_array_equal(series.months, years(1850, 1851))
+    assert "other months" not in caplog.text
+
+
 @pytest.mark.parametrize("name", ["zos.nc", "zos_184901-185212.nc", "zos_185001-185111.nc"])
 @pytest.mark.parametrize("side", [0, 1])
 def test_steps_at_midnight_between_months_need_bounds_or_a_name_with_months(root, name, side):
@@ -139,8 +157,10 @@ def test_bounds_count_where_the_name_of_the_file_has_their_months_and_not_those_
 
 def test_parts_of_a_store_in_the_cloud_have_no_months_in_their_names_and_are_read_as_stamped(root, caplog):
     path = edit(first_file(root), lambda time, edges: edges[:, 0])
-    header = read_header(path.rename(path.with_name("zos_Omon_MADE-1_gn_000240.nc")), "zos")
-    np.testing.assert_array_equal(header.months, years(1850, 1851))
+    (path.parent / ".complete").touch()
+    for name in ("zos_Omon_MADE-1_gn_000240.nc", "zos_Omon_MADE-1_gn_185001.nc"):
+        path = path.rename(path.with_name(name))
+        np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))
     assert "steps without bounds at midnight are taken for the start of their month" in caplog.text
 
 
@@ -235,3 +255,6 @@ def test_years_of_five_digits_are_no_months():
     assert named_months(Path("zos_1850-1851.nc")) == (12 * 1850, 12 * 1851 + 11)
     assert named_months(Path("zos_18500316-18511116.nc")) == (12 * 1850 + 2, 12 * 1851 + 10)
     assert named_months(Path("zos_1200101-1200412.nc")) is None
+    assert named_months(Path("zos_1200101.nc")) is None
+    assert named_months(Path("zos_185013.nc")) is None
+    assert named_months(Path("zos_1850.nc")) == (12 * 1850, 12 * 1850 + 11)

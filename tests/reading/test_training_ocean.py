@@ -101,7 +101,7 @@ def _doubled_row(ocean):
         (_wrong_units, UnitsError, "'tauuo' has units 'dyn cm-2'; expected one of 'N m-2', 'Pa'"),
         (_upward, DataError, "'deptho' must be positive down"),
         (_empty, DataError, "no cell has sea level, depth and sea area at once"),
-        (_filled_coordinate, GridError, "latitudes or longitudes hold a fill value"),
+        (_filled_coordinate, GridError, "longitudes of .* hold a fill value or are swapped"),
         (_doubled_row, GridError, "'lat' is not monotonic"),
     ],
 )

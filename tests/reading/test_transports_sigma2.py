@@ -203,6 +203,23 @@ def test_land_without_a_declared_fill_value_has_no_density(one):
             np.testing.assert_array_equal(found[name], expected[key][name])
 
 
+def test_a_part_of_the_temperature_that_was_not_written_is_named(one, caplog):
+    warn_once.cache_clear()
+    read(one)
+    assert "exactly 0" not in caplog.text
+
+    def with_hole(dataset):
+        values = dataset["thetao"].values.copy()
+        hole = values[0, 2, 20:30, 40:60]
+        hole[np.isfinite(hole)] = 0.0
+        return dataset.assign(thetao=(dataset["thetao"].dims, values))
+
+    change(one, "thetao", with_hole)
+    read(one)
+    words = "'thetao' is exactly 0 in more than 1% of the water of a level. Is it damaged, or a part of it not written?"
+    assert caplog.text.count(words) == len(list(one.rglob(f"thetao_Omon_IDEAL-REG_{EXPERIMENT}*.nc"))) == 1
+
+
 class Kept(dict):
     """A checkpoint in memory."""
 

@@ -14,7 +14,8 @@ _NAMES = {
     "K": ("kelvin",),
     "degC": ("degc", "celsius", "deg_c", "degree_c", "degrees_c", "degree_celsius", "degrees_celsius"),
     "psu": ("psu",),
-    "%": ("percent",),
+    "%": ("percent", "per_cent"),
+    "1": ("fraction", "dimensionless"),
 }
 """Names of units beside their symbols, in small letters."""
 

@@ -26,7 +26,10 @@ def parallel_area(south: Array, north: Array, west: Array, east: Array) -> Array
     width = np.deg2rad(np.abs((east - west + 180) % 360 - 180))
     area = EARTH_RADIUS**2 * height[:, None] * width[None, :]
     if not (area[np.isfinite(area)] > 0).all():
-        raise GridError("Some cell areas are zero or negative; check the bounds of 'lat' and 'lon'.")
+        raise GridError(
+            "Some cell areas are zero or negative. Correct the bounds of 'lat' and 'lon', or take them out of the "
+            "files: edges are then midway between the centres."
+        )
     return area
 
 

@@ -95,7 +95,9 @@ def with_parents(archive: Archive, runs: Iterable[Run], plan: Callable[[Run], _P
     return {run: found for run, found in plans.items() if found is not None}
 
 
-def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Parent | None:
+def parent_of(
+    run: Run, series: Series, *, branch_year: int | None = None, calendar: str | None = None
+) -> Parent | None:
     """Return the parent named in the global attributes of a run, or None.
 
     Parameters
@@ -105,6 +107,8 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         Any variable of the run.
     branch_year : int, optional
         The parent's year at which the run branches off, where the quirk table corrects the attributes.
+    calendar : str, optional
+        That of the parent, where it is known; else that of the run is taken for it.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def parent_of(run: Run, series: Series, *, branch_year: int | None = None) -> Pa
         warn_once(run.key, "its files name it as its own parent; taken as none")
         return None
     of_control = is_control(experiment)
-    child_year, year = _branch_years(series, branch_year)
+    child_year, year = _branch_years(series, branch_year, calendar or series.calendar)
     if of_control and year is None:
         names = ("branch_time_in_parent", "parent_time_units")
         given = " and ".join(f"{name} ({attrs.get(name, 'not there')})" for name in names)
@@ -140,14 +144,14 @@ def branch_year_of_child(series: Series) -> int | None:
     return _nearest_year(time, series.files[0].time_units, series.calendar)
 
 
-def _branch_years(series: Series, branch_year: int | None) -> tuple[int, int | None]:
+def _branch_years(series: Series, branch_year: int | None, calendar: str) -> tuple[int, int | None]:
     """Return the years of child and parent at the time of the branch; the parent's is None where it is unknown."""
     child = branch_year_of_child(series)
     if child is None:
         child = int(series.months[0]) // 12
     if branch_year is None:
         units = str(series.attrs.get("parent_time_units", ""))
-        branch_year = _nearest_year(series.attrs.get("branch_time_in_parent"), units, series.calendar)
+        branch_year = _nearest_year(series.attrs.get("branch_time_in_parent"), units, calendar)
     return child, branch_year
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from thor.reading.baselines import branch_year_of_child
+from thor.reading.baselines import branch_year_of_child, parent_of
 from thor.reading.run_plan import RunPlan
 from thor.reading.runs import Run, is_control
 
@@ -21,6 +21,7 @@ def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
     as the control run does. Where the run has no files from then on, or the year is not that which the files state,
     there is a warning; not for a control run whose own parent is not read, as no baseline depends on it.
     """
+    plans = {run: _in_calendar_of_parent(plan, plans) for run, plan in plans.items()}
     return {run: _with_beginning(plan, plans) for run, plan in plans.items()}
 
 
@@ -28,6 +29,16 @@ def begins_with_others(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> int | Non
     """Return the year in which a run begins if another member has files from then on: its windows are theirs too."""
     whole = {other.years[0] for other in _other_members(plan, plans)}
     return plan.begins if plan.begins in whole else None
+
+
+def _in_calendar_of_parent(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
+    """Return a plan whose branch year is in the calendar of the parent, if that is read and has another one."""
+    parent, zos = plans.get(plan.parent.run) if plan.parent else None, plan.series["zos"]
+    if parent is None or parent.series["zos"].calendar == zos.calendar:
+        return plan
+    branch_year = plan.quirks.branch_years.get(plan.run.experiment_id)
+    calendar = parent.series["zos"].calendar
+    return replace(plan, parent=parent_of(plan.run, zos, branch_year=branch_year, calendar=calendar))
 
 
 def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:

@@ -12,15 +12,15 @@ import yaml
 
 from thor.core.arrays import Array
 from thor.core.errors import DataError
-from thor.core.variables import REGIME_FIELDS
+from thor.core.variables import REGIME_FIELDS, STRESS
 from thor.ocean.area_checks import EARTH_AREA
 from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_curl, stress_eastward_northward
 
 log = logging.getLogger(__name__)
 
-SUGGESTION = "stress_points_suggestion"
-"""Attribute with the points on which the stress seems to sit, if not on those of its positions; a check like a row."""
+_DOUBTS = "doubts"
+"""Attribute with the sentences of `with_doubt`, until `check_physics` has them in those of its own."""
 
 COVERED = 0.5
 """Least share of a region that cells have to cover for its check to apply; land without positions does not count."""
@@ -35,6 +35,7 @@ DENSITY = 1027.0
 _WORDS = {
     "sea_share": "share of the Earth that is sea",
     "stress_share": "share of the sea with a stress",
+    "stress_zeros": "share of the sea where a component of the stress is 0",
     "curl_correlation": "correlation of wind_stress_curl with the curl of the surface stress",
     "curl_slope": "slope of wind_stress_curl against the curl of the surface stress over density",
 }
@@ -53,6 +54,7 @@ class Check:
         "northward_stress",
         "stress",
         "stress_share",
+        "stress_zeros",
         "zos",
         "deptho",
         "sea_share",
@@ -145,9 +147,8 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     """
     outcomes = _with_windows(physical_checks(ocean, grid), ocean, grid)
     failed = [outcome for outcome in outcomes if outcome.failed]
-    sentences = [*map(str, failed)]
-    if SUGGESTION in ocean.attrs:
-        sentences.append(f"stress_points: {ocean.attrs[SUGGESTION]}")
+    sentences = [*map(str, failed), *ocean.attrs.get(_DOUBTS, ())]
+    ocean = ocean.drop_attrs(deep=False).assign_attrs({k: v for k, v in ocean.attrs.items() if k != _DOUBTS})
     fatal = sentences if strict else [str(outcome) for outcome in failed if outcome.check.severity == "error"]
     if fatal:
         raise DataError(f"{where}: {fatal[0]}")
@@ -160,6 +161,11 @@ def check_physics(ocean: xr.Dataset, grid: Grid, *, where: str, strict: bool) ->
     )
 
 
+def with_doubt(ocean: xr.Dataset, name: str, sentence: str) -> xr.Dataset:
+    """Return the ocean with one more check, beside the rows of `checks.yml`, that it does not pass."""
+    return ocean.assign_attrs({_DOUBTS: (*ocean.attrs.get(_DOUBTS, ()), f"{name}: {sentence}")})
+
+
 def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
     """Return what each check finds; parameters as in `check_physics`."""
     mean = ocean.mean("window", keep_attrs=True) if "window" in ocean.dims else ocean
@@ -170,7 +176,11 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
         eastward, northward = stress_eastward_northward(mean, grid)
         share = np.where(np.isfinite(eastward) & np.isfinite(northward), area, 0.0) / area.sum()
         fields |= {"eastward_stress": eastward, "northward_stress": northward}
+        # a component that is zero everywhere is meant so
+        parts = [mean[name].values for name in STRESS if (np.nan_to_num(mean[name]) != 0).any()]
+        zero = np.any([part == 0 for part in parts], axis=0)
         fields |= {"stress": np.hypot(eastward, northward), "stress_share": share}
+        fields |= {"stress_zeros": np.where(zero, area, 0.0) / area.sum()}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
     known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
@@ -188,8 +198,8 @@ def _with_windows(outcomes: list[Outcome], ocean: xr.Dataset, grid: Grid) -> lis
     return list(found.values())
 
 
-def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> None:
-    """Warn where more than `LACKING` of the cells that are sea by two of sea level, depth and sea area lack the third.
+def doubt_masks(ocean: xr.Dataset, known: xr.DataArray) -> xr.Dataset:
+    """Doubt an ocean where more than `LACKING` of the cells that are sea by two of its masks are not by the third.
 
     Parameters
     ----------
@@ -197,8 +207,6 @@ def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> No
         `zos`, `deptho` and `sftof`, the latter without attribute `files` where it is made of the depth.
     known : xarray.DataArray of bool
         Cells with a sea level in every window.
-    where : str
-        Name of the ocean in messages.
     """
     depth, level = ocean["deptho"] > 0, known & (ocean["zos"] != 0)  # zos is 0 on land in some models
     area = ocean["sftof"] > 0 if "files" in ocean["sftof"].attrs else xr.ones_like(depth)
@@ -209,11 +217,12 @@ def warn_of_lacking(ocean: xr.Dataset, known: xr.DataArray, *, where: str) -> No
     ):
         lacking = float((cells & ~there).sum() / max(1, int(cells.sum())))
         if lacking > LACKING:
-            log.warning(
-                "%s: %.0f %% of the cells with a %s have no %s and are left out. Are rows of 'zos', 'deptho' or "
-                "'sftof' in another order than their latitudes, or are fields incomplete?",
-                *(where, 100 * lacking, what, absent),
+            sentence = (
+                f"{lacking:.0%} of the cells with a {what} have no {absent} and are left out. Are rows of 'zos', "
+                "'deptho' or 'sftof' in another order than their latitudes, or are fields incomplete?"
             )
+            ocean = with_doubt(ocean, "masks", sentence.replace("%", " %", 1))
+    return ocean
 
 
 def _curl_fit(term: Array, surface: Array, area: Array) -> dict[str, Array]:

@@ -115,7 +115,9 @@ def _assembled(
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
     ocean = _add_fixed_fields(_add_means(ocean, plan, means, orders, windows, context), plan, context)
     ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
-    return check_physics(ocean, context.grid, where=where, strict=settings.strict)
+    ocean = check_physics(ocean, context.grid, where=where, strict=settings.strict)
+    doubts = [f"{name}: {doubt}" for name, mean in means.items() for doubt in mean.doubts]
+    return ocean.assign_attrs(checks_failed=" | ".join(filter(None, (ocean.attrs["checks_failed"], *doubts))))
 
 
 def _order(place: xr.Dataset, of_zos: xr.Dataset, name: str, model: str) -> dict[str, IntArray]:

@@ -17,6 +17,7 @@ from thor.core.atomic import replacing
 from thor.core.errors import DataError, did_you_mean, require_packages
 from thor.core.variables import published
 from thor.reading.archive import Archive
+from thor.reading.files import ALL_PARTS
 from thor.reading.layouts import Layout, layout_of
 from thor.reading.tree import Tree
 
@@ -171,7 +172,7 @@ def fetch_store(store: str, folder: Path) -> list[Path]:
     DataError
         When the store cannot be read, or does not hold the variable.
     """
-    done = folder / ".complete"
+    done = folder / ALL_PARTS
     if not done.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         variable_id = folder.parents[1].name

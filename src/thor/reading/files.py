@@ -13,11 +13,17 @@ from xarray.backends import NetCDF4DataStore
 
 from thor.core.checksums import file_sha256
 from thor.core.errors import DataError, GridError
+from thor.reading.classic_format import require_whole
 
 log = logging.getLogger(__name__)
 
+warnings.filterwarnings("ignore", message="variable .* has multiple fill values")  # each of them is taken as missing
+
 WHOLE_BYTES = 2**29
 """Of a file that is read into memory as a whole for its checksum and its fields; a larger one is read for each."""
+
+ALL_PARTS = ".complete"
+"""Name of a file beside the parts of a store from the cloud, once all of them are there."""
 
 _FIRST_BYTES, _PIECE_BYTES, _N_PIECES = 2**16, 2**12, 32
 
@@ -62,27 +68,6 @@ def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None
     if dataset[variable_id].dtype.kind not in "fiub":  # b: a mask that xarray wrote
         got = dataset[variable_id].dtype
         raise GridError(f"{path}: '{variable_id}' is of type {got}; expected numbers. Fetch the file again.")
-
-
-def require_whole(path: Path) -> None:
-    """Raise OSError where a file of a classic format is shorter than its header says: its end would be zeros."""
-    with path.open("rb") as file:
-        classic = file.read(4) in (b"CDF\x01", b"CDF\x02")
-    if not classic:
-        return
-    from scipy.io import netcdf_file  # here, because every start of a run would import it
-
-    class Header(netcdf_file):
-        def _read_gatt_array(self) -> None:
-            self._read_att_array()  # global attributes named `mode` or `dimensions` would replace those of the object
-
-    with warnings.catch_warnings(action="ignore"):  # of scipy, that it cannot close a file that is too short
-        try:
-            Header(path, mmap=True).close()
-        except (ValueError, TypeError, IndexError, KeyError):
-            classic = False
-    if not classic:
-        raise OSError("it is shorter than its header says")
 
 
 @contextmanager

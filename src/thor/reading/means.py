@@ -1,9 +1,10 @@
 """Means over climatological windows, every file read once."""
 
 import itertools
+import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
-from thor.core.variables import UNDECLARED_FILL
+from thor.core.variables import UNDECLARED_FILL, variable
 from thor.reading.fields import unit_factor
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
@@ -26,6 +27,13 @@ READ_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step, or one chunk of the file, where that is more."""
 
 
+UNWRITTEN = 0.01
+"""Share of the sea that has no value in a part of a series beyond which that is taken for damage."""
+
+DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
+"""Question on such a part, with the name of the file."""
+
+
 @dataclass(frozen=True, eq=False)
 class WindowMeans:
     """Means of one variable.
@@ -36,10 +44,13 @@ class WindowMeans:
         In the units of the table of variables; NaN where a month has none.
     sources : tuple of str
         A line for each file: name, tracking id, checksum, steps used.
+    doubts : tuple of str
+        Sentences on months that lack what other months have.
     """
 
     values: Array
     sources: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Checkpoint) -> WindowMeans:
@@ -73,12 +84,9 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
         _add(state, file, series, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
-    if state.empty and np.nan_to_num(state.sums).any():
-        log.warning(
-            "%s: every cell is 0 or missing in %s, unlike in other months. Is a file damaged? Fetch it again",
-            series.where,
-            listed(state.empty, most=6),
-        )
+    doubts = tuple(_doubts(series, state.filled))
+    for doubt in doubts:
+        log.warning("%s: %s", series.where, doubt)
     undeclared = _divide(state)
     if undeclared:
         log.warning(
@@ -86,7 +94,26 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
             series.where,
             undeclared,
         )
-    return WindowMeans(state.sums, tuple(state.sources))
+    return WindowMeans(state.sums, tuple(state.sources), doubts)
+
+
+def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
+    """Yield a sentence on the months without any value, and one on those with fewer values than others."""
+    most = max(filled.values(), default=0)
+    empty = [month for month, n_cells in filled.items() if n_cells == 0 < most]
+    partly = [month for month, n_cells in filled.items() if 0 < n_cells < (1 - UNWRITTEN) * most]
+    source = variable(series.variable_id).published
+    if source is None or not source.needed:
+        partly = []  # where there is sea ice changes with the month
+    share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
+    lacking = "0 or missing" if series.variable_id == "zos" else "missing"
+    for what, months in (
+        ("every cell is 0 or missing", empty),
+        (f"up to {100 * share:.2g} % of the cells are {lacking}", partly),
+    ):
+        if months:
+            first = next(file.path.name for file in series.files if months[0] in map(month_text, file.months))
+            yield f"{what} in {listed(months, most=6)}, unlike in other months. {DAMAGED.format(first)}"
 
 
 def _divide(state: "_State") -> int:
@@ -107,20 +134,20 @@ def _divide(state: "_State") -> int:
 class _State:
     """Sums over time [units x days], the days in them, a line for each file in them, some positions in the first.
 
-    `empty` has the months without a value other than zero.
+    `filled` has the number of cells with a value by month; none where there is no value other than zero.
     """
 
     sums: Array
     days: Array
     sources: list[str]
-    empty: list[str]
+    filled: dict[str, int]
     cells: xr.Dataset | None = None
 
     def to_dataset(self, identity: str) -> xr.Dataset:
         dims = ("window", *("lev", "y", "x")[-self.sums.ndim + 1 :])
         return xr.Dataset(
             {"sums": (dims, self.sums), "days": ("window", self.days)},
-            attrs={"identity": identity, "sources": "\n".join(self.sources)},
+            attrs={"identity": identity, "sources": "\n".join(self.sources), "filled": json.dumps(self.filled)},
         )
 
 
@@ -130,11 +157,11 @@ def _identity(files: Sequence[SeriesFile], windows: Sequence[Window]) -> str:
 
 def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Window], checkpoint: Checkpoint) -> _State:
     kept = checkpoint.load(series.variable_id)
-    if kept is not None and kept.attrs.get("identity") == _identity(files, windows):
-        sources = str(kept.attrs["sources"]).splitlines()
+    if kept is not None and kept.attrs.get("identity") == _identity(files, windows) and "filled" in kept.attrs:
+        sources, filled = str(kept.attrs["sources"]).splitlines(), json.loads(kept.attrs["filled"])
         log.info("%s: %d of %d files were summed before and are not read again", series.where, len(sources), len(files))
-        return _State(kept["sums"].values.copy(), kept["days"].values.copy(), sources, [])
-    return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [], [])
+        return _State(kept["sums"].values.copy(), kept["days"].values.copy(), sources, filled)
+    return _State(np.zeros((len(windows), *series.files[0].shape)), np.zeros(len(windows)), [], {})
 
 
 def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Window]) -> None:
@@ -146,7 +173,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
-    empty = used & (len(file.shape) == 2)
+    filled = np.zeros(days.size, dtype=int)
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
@@ -156,14 +183,23 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
                 if block.ndim == 3:
-                    empty[start:stop] &= ~((block != 0) & (block == block)).any(axis=(1, 2))
+                    filled[start:stop] += _n_filled(block, zeros=variable_id != "zos")
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
                 del block  # before the next one is read
             state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(file, checksum, int(used.sum())))
-    state.empty += [month_text(month) for month in file.months[:: file.step_months][empty]]
+    if len(file.shape) == 2:
+        months = file.months[:: file.step_months]
+        state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
+
+
+def _n_filled(block: AnyArray, *, zeros: bool) -> IntArray:
+    """Return the number of cells with a value in each step of a block, also zero or not; none where all are zero."""
+    there = block == block
+    other = there & (block != 0)
+    return np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
 
 
 def _bands(field: xr.DataArray, n_steps: int) -> Iterator[tuple[slice, ...]]:

@@ -11,6 +11,7 @@ from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
+from thor.reading.angles import LARGEST_ANGLES, unit_factors
 from thor.reading.files import naming, read_file
 
 _NAMES = {
@@ -102,8 +103,10 @@ def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
     wrong = _impossible(dataset["lat"], dataset["lon"])
     if dataset["lat"].ndim == 1:
         if bool(wrong.any()):
+            (south, north), (west, east) = ((float(x.min()), float(x.max())) for x in (dataset["lat"], dataset["lon"]))
             raise GridError(
-                f"{where}: latitudes or longitudes hold a fill value; a regular grid needs every row and column."
+                f"{where}: latitudes of {south:g} to {north:g} and longitudes of {west:g} to {east:g} hold a fill "
+                "value or are swapped; a regular grid needs every row and column."
             )
         return dataset
     if bool(wrong.any()):
@@ -116,7 +119,7 @@ def fill_to_missing_positions(dataset: xr.Dataset, where: str) -> xr.Dataset:
 
 
 def _impossible(lat: xr.DataArray, lon: xr.DataArray) -> xr.DataArray:
-    return (abs(lat) > 90.01) | (abs(lon) > 1080)
+    return (abs(lat) > LARGEST_ANGLES["lat"]) | (abs(lon) > LARGEST_ANGLES["lon"])
 
 
 def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:
@@ -235,7 +238,7 @@ def some_positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.D
 
 def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dataset:
     grid = dataset[variable_id].dims[-2:]
-    out = {}
+    out, units = {}, {}
     for short in ("lat", "lon"):
         found = _find(dataset, variable_id, short)
         if found is None:
@@ -245,8 +248,8 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
                 "Give the coordinate its standard_name, or append it from a file on these cells: ncks -A -v NAME."
             )
         array = dataset[found].transpose(*(dim for dim in grid if dim in dataset[found].dims))
-        to_degrees = np.rad2deg(1.0) if str(array.attrs.get("units", "")).lower().startswith("rad") else 1.0
-        out[short] = array.variable * to_degrees
+        units[short] = str(array.attrs.get("units", ""))
+        out[short] = array.variable
         for candidate in (
             array.attrs.get("bounds", array.encoding.get("bounds")),
             f"{found}_bnds",
@@ -258,14 +261,15 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
                 continue
             n_edges = {1: 2, 2: 4}.get(array.ndim)
             if dataset[candidate].shape[-1] == n_edges:
-                out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable * to_degrees
+                out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable
             else:
                 shape = dataset[candidate].shape
                 warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; not used")
             break
     if ("lat_bnds" in out) != ("lon_bnds" in out):
         out = {name: array for name, array in out.items() if not name.endswith("_bnds")}
-    return xr.Dataset({name: (array.dims, array.values) for name, array in out.items()})
+    factors = unit_factors({name: out[name].values for name in units}, units, where=where)
+    return xr.Dataset({name: (array.dims, factors[name[:3]] * array.values) for name, array in out.items()})
 
 
 def _find(dataset: xr.Dataset, variable_id: str, short: str) -> str | None:

@@ -12,8 +12,9 @@ from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.core.warn import warn_once
-from thor.reading.files import require_whole, sampled_checksum, unreadable
-from thor.reading.time_axis import named_months, read_time_axis
+from thor.reading.classic_format import require_whole
+from thor.reading.files import sampled_checksum, unreadable
+from thor.reading.time_axis import read_time_axis, within_name
 from thor.reading.windows import Window
 
 _REFORM = 12 * 1582 + 10
@@ -226,7 +227,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
                 remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
                 if field.ndim < n_dims:
-                    remedy = "If the grid is unstructured, get output on latitudes and longitudes."
+                    remedy = "If the grid is unstructured, get it on lat and lon; if time is a scalar, make it a dim."
                 elif field.ndim > n_dims:
                     remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
                 raise DataError(
@@ -284,10 +285,10 @@ def _require_single_months(headers: Sequence[SeriesFile], where: str) -> None:
 
 def _warn_of_names(headers: Sequence[SeriesFile], where: str) -> None:
     """Warn of files with months outside those in their names: their calendar may be another one."""
-    spans = [(header.months.min(), header.months.max(), named_months(header.path)) for header in headers]
-    odd = [k for k, (first, last, named) in enumerate(spans) if named and not named[0] <= first <= last <= named[1]]
+    spans = [(header.months.min(), header.months.max()) for header in headers]
+    odd = [k for k, header in enumerate(headers) if not within_name(header.path, *spans[k])]
     if odd:
-        first, last = map(month_text, spans[odd[0]][:2])
+        first, last = map(month_text, spans[odd[0]])
         warn_once(
             f"{where}: {len(odd)} of {len(headers)} files have other months by their time axis, which counts, than by "
             f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is calendar {headers[0].calendar} right?"

@@ -23,6 +23,7 @@ from thor.ocean.stress_points import Offset
 from thor.ocean.transports import to_next_faces
 from thor.reading.fields import unit_factor
 from thor.reading.files import opened
+from thor.reading.means import DAMAGED, UNWRITTEN
 from thor.reading.positions import meshed
 from thor.reading.series import SeriesFile
 from thor.reading.transport_points import TPoints
@@ -161,6 +162,9 @@ def _densities(
         warmth, salt = thetao[k][water], _practical(so[k][water], step.places["so"][0])
         for name, values in zip(TRACERS, (warmth, salt), strict=True):
             _require_range(name, values)
+        if np.count_nonzero(warmth == 0) > UNWRITTEN * warmth.size:
+            what = f"'thetao' is exactly 0 in more than {UNWRITTEN:.0%} of the water of a level"
+            warn_once(str(step.paths["thetao"]), f"{what}. {DAMAGED.format('it')}")
         thetao[k] = np.nan
         thetao[k][water] = sigma2(warmth, salt, depth=ocean.depths[level], lat=all_lat[water], lon=all_lon[water])
     return thetao

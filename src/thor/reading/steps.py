@@ -22,8 +22,9 @@ from thor.ocean.basins import basin_codes, in_basin
 from thor.ocean.grid import Grid
 from thor.ocean.stress import detect_convention
 from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_points, suggest_points
-from thor.reading.checks import SUGGESTION, warn_of_lacking
+from thor.reading.checks import doubt_masks, with_doubt
 from thor.reading.files import naming
+from thor.reading.means import DAMAGED, UNWRITTEN
 from thor.reading.positions import meshed, same_positions, storage_order
 from thor.reading.quirks import Quirks
 
@@ -66,7 +67,8 @@ class Context:
     @cached_property
     def grid(self) -> Grid:
         """The grid of the T points."""
-        return Grid.from_dataset(self.places)
+        with naming(self.where):
+            return Grid.from_dataset(self.places)
 
 
 # -- assembly ------------------------------------------------------------------------------------------------------
@@ -169,13 +171,16 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             )
         partly = int((known.any("window") & ~known.all("window") & sea).sum())
         if partly:
-            log.warning("%s: %d cells have a sea level in some windows only and are left out", context.where, partly)
+            ocean = with_doubt(ocean, "windows", f"{partly} cells have a sea level in some windows only: left out")
         known = known.all("window")
     zero = (ocean["zos"] == 0).all([dim for dim in ocean["zos"].dims if dim == "window"])
     doubtful = int((sea & known & zero).sum())
     if doubtful and bool((zero & ~(ocean["deptho"] > 0)).any()) and bool((sea & known & ~zero).any()):
         log.warning("%s: zos is 0 at all times in %d cells with a depth, as on land: left out", context.where, doubtful)
         known &= ~zero
+    elif doubtful > UNWRITTEN * int((sea & known).sum()):
+        sentence = f"zos is 0 at all times in {doubtful} of {int((sea & known).sum())} cells with a depth"
+        ocean = with_doubt(ocean, "zeros", f"{sentence}. {DAMAGED.format('its file')}")
     sea = (sea & known).transpose(*ocean["deptho"].dims)
     if not bool(sea.any()):
         low, high = float(ocean["deptho"].min()), float(ocean["deptho"].max())
@@ -183,8 +188,7 @@ def mask_land(ocean: xr.Dataset, context: Context) -> xr.Dataset:
             f"{context.where}: no cell has sea level, depth and sea area at once. Do the masks belong together? "
             f"'deptho' runs from {low:g} to {high:g} m, positive down."
         )
-    warn_of_lacking(ocean, known, where=context.where)
-    return _masked(ocean, sea)
+    return _masked(doubt_masks(ocean, known), sea)
 
 
 def require_areas_on_earth(ocean: xr.Dataset, context: Context) -> xr.Dataset:
@@ -205,7 +209,7 @@ def suggest_stress_points(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     if "stress_convention" not in ocean.attrs:
         return ocean
     suggestion = suggest_points(ocean, context.grid, ocean["deptho"].notnull().values)
-    return ocean if suggestion is None else ocean.assign_attrs({SUGGESTION: suggestion.sentence})
+    return ocean if suggestion is None else with_doubt(ocean, "stress_points", suggestion.sentence)
 
 
 def mask_land_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
@@ -252,15 +256,12 @@ def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
     n_cells = int(low.sum())
     if not n_cells:
         return ocean
-    if context.quirks.sea_ice_depression != "left_in" or "sea_ice" in ocean["zos"].attrs:
-        log.warning(
-            "%s: zos lies below %g m in %d cells: does it hold the weight of sea ice? If so, set sea_ice_depression of "
-            "this model in data_engineering.quirks",
-            context.where,
-            DEPRESSED,
-            n_cells,
-        )
+    if "sea_ice" in ocean["zos"].attrs:
+        log.warning("%s: zos lies below %g m in %d cells with the mass of ice added", context.where, DEPRESSED, n_cells)
         return ocean
+    if context.quirks.sea_ice_depression != "left_in":
+        sentence = f"zos lies below {DEPRESSED:g} m in {n_cells} cells: does it hold the weight of sea ice? If so, set "
+        return with_doubt(ocean, "sea_ice", f"{sentence}sea_ice_depression in data_engineering.quirks of this model")
     log.warning("%s: %d cells below %g m under sea ice are masked", context.where, n_cells, DEPRESSED)
     masked = _masked(ocean, ~low).assign_attrs(cells_masked_under_sea_ice=n_cells)
     return remove_mean_sea_level(masked, context)

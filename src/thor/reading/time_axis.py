@@ -13,14 +13,15 @@ from thor.core.arrays import Array, IntArray
 from thor.core.errors import DataError
 from thor.core.variables import UNDECLARED_FILL
 from thor.core.warn import warn_once
+from thor.reading.files import ALL_PARTS
 
 _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
-_CLOUD_PART = re.compile(r"_\d{6}\.nc$")  # of a store, which has no months in its name
 _REMEDY = "Store its times in days: cdo setreftime,1850-01-01,00:00:00,days in.nc out.nc."
 _DATE = re.compile(r"since\s+(-?\d+-\d+-\d+)(?:[-T\s]+(\d+)(?:[-:](\d+))?)?.*")
 _SPAN = re.compile(r"_(\d{4})(\d\d)?(?:\d\d)*-(\d{4})(\d\d)?(?:\d\d)*\.nc$")
+_SINGLE = re.compile(r"[._]y?(\d{4})(?:[-._]?m?(0[1-9]|1[0-2]))?\.nc$")
 
 
 class TimeAxis(NamedTuple):
@@ -104,9 +105,28 @@ def clean_units(units: str) -> str:
 
 
 def named_months(path: Path) -> tuple[int, int] | None:
-    """Return the first and last month at the end of a file's name, counted from January of year zero; None for none."""
-    span = _SPAN.search(path.name)
-    return span and (12 * int(span[1]) + int(span[2] or 1) - 1, 12 * int(span[3]) + int(span[4] or 12) - 1)
+    """Return the first and last month at the end of a file's name, counted from January of year zero; None for none.
+
+    A single month or year, as of one file a month, is both. Parts of a store in the cloud have numbers in their place.
+    """
+    if span := _SPAN.search(path.name):
+        first, last = span.groups()[:2], span.groups()[2:]
+    elif (span := _SINGLE.search(path.name)) and not _is_part(path):
+        first = last = span.groups()
+    else:
+        return None
+    return 12 * int(first[0]) + int(first[1] or 1) - 1, 12 * int(last[0]) + int(last[1] or 12) - 1
+
+
+def within_name(path: Path, first: int, last: int) -> bool:
+    """Return whether months are those in a file's name, if it has any; a single one may be the first of several."""
+    named = named_months(path)
+    return named is None or named[0] <= first <= last <= named[1] or named == (first, first)
+
+
+def _is_part(path: Path) -> bool:
+    """Return whether a file is a part of a store that was fetched from the cloud."""
+    return (path.parent / ALL_PARTS).is_file()
 
 
 def _times(variable: netCDF4.Variable, path: Path) -> Array:
@@ -156,17 +176,18 @@ def _stamped_at_end(dates: Any, path: Path) -> bool:
     if any(date.replace(day=1, hour=0, minute=0, second=0, microsecond=0) != date for date in dates):
         return False
     first, last = (12 * date.year + date.month - 1 for date in (min(dates), max(dates)))
-    if _CLOUD_PART.search(path.name):
+    if _is_part(path):
         warn_once(str(path.parent), "steps without bounds at midnight are taken for the start of their month")
         return False
     begins = ends = False
     if span := named_months(path):
-        begins, ends = first == span[0], last == span[1] + 1
+        # a single month in a name is the first of the file
+        begins, ends = first == span[0], (first if span[0] == span[1] else last) == span[1] + 1
     if begins == ends:
         raise DataError(
             f"{path}: its steps have no bounds around them and are stamped at midnight between months, {min(dates)} to "
             f"{max(dates)}: either may be meant; expected bounds, or the first and last month at the end of the "
-            "file's name, such as _185001-185112.nc. Add bounds, or rename the file."
+            "file's name, such as _185001-185112.nc or _185001.nc. Add bounds, or rename the file."
         )
     return ends
 

@@ -10,7 +10,7 @@ from thor.core.errors import ConfigError, DataError
 from thor.core.warn import warn_once
 
 _NUMBERED = re.compile(r"v?(\d+)")
-_SPAN = re.compile(r"_(\d+)-(\d+)\.nc$")
+_SPAN = re.compile(r"_(\d+)(?:-(\d+))?\.nc$")
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,20 @@ class Stored:
     def files(self) -> list[Path]:
         """Files in the order of their names; fetched when the archive is in the cloud."""
         found = self.tree.files(self.folder)
-        spans = [span.groups() for path in found if (span := _SPAN.search(path.name))]
+        spans = [span for path in found if (span := _span(path.name))]
         for folder in self.further if len(spans) == len(found) else ():
             for path in self.tree.files(folder):
-                span = _SPAN.search(path.name)
-                if span and all(span[2] < first or last < span[1] for first, last in spans):
+                span = _span(path.name)
+                if span and all(span[1] < first or last < span[0] for first, last in spans):
                     found.append(path)
-                    spans.append(span.groups())
+                    spans.append(span)
         return sorted(found, key=lambda path: path.name)
+
+
+def _span(name: str) -> tuple[str, str] | None:
+    """Return the first and last date at the end of a file's name, which may have one for both."""
+    span = _SPAN.search(name)
+    return span and (span[1], span[2] or span[1])
 
 
 class Tree:
