@@ -108,7 +108,7 @@ def test_nothing_tracked_and_the_wrong_folder(tmp_path):
 
 def test_an_interrupt_leaves_nothing_behind(root):
     process = start(root, "--grid", "0.25x0.25", "-o", "out/fine.zarr")
-    wait_until(lambda: list((root.parent).glob("out/.fine.zarr*/regime_probability/0*")) or process.poll() is not None)
+    wait_until(lambda: list((root.parent).glob("out/.fine.*.zarr/regime_probability/0*")) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Interrupted." in err
