@@ -433,7 +433,8 @@ def test_two_processes_do_not_write_one_file(solr, esgf, tmp_path, monkeypatch):
     assert download([file], folder).n_fetched == 1
 
 
-def test_a_full_disk(solr, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("code", "reason"), [(errno.ENOSPC, "the disk is full"), (errno.EFBIG, "files must not be")])
+def test_a_full_disk(code, reason, solr, tmp_path, monkeypatch):
     files = small_plan(solr)
     usage = downloads.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
@@ -442,10 +443,10 @@ def test_a_full_disk(solr, tmp_path, monkeypatch):
     monkeypatch.undo()
 
     def full(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(code, "No space left on device")
 
     monkeypatch.setattr(downloads.os, "fsync", full)
-    with pytest.raises(DataError, match=r"The disk is full: .*zos_Omon_.* is not complete\. Free some space"):
+    with pytest.raises(DataError, match=rf"zos_Omon_.* is not complete: {reason}.*\. Free some space"):
         download(files, activities_folder(tmp_path))
     assert not list(tmp_path.rglob("*.nc"))
 

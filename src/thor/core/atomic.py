@@ -24,11 +24,13 @@ _DAY = 86_400.0
 _MORE = 64 * 1024  # bytes: more than a full disk has left
 _active: set[Path] = set()
 
-_FULL = {
+NO_SPACE = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota of the disk is used up",
     errno.EFBIG: "files must not be as large (ulimit -f, or the disk)",
 }
+"""Errors of the system for a file that is too large for where it is written, in words."""
+
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 _IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY)
 _ELSEWHERE = "set data_root in conf/local/globals.yml"
@@ -178,10 +180,10 @@ def _disk_errors(path: Path, elsewhere: str, *, written: Path | None = None) -> 
 
 def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
     place = f"{show(path)} was not written:"
-    if error.errno in _FULL:
+    if error.errno in NO_SPACE:
         return (
-            f"{place} {_FULL[error.errno]}. The file that was there is untouched; free some space, or {elsewhere} to "
-            "use another disk."
+            f"{place} {NO_SPACE[error.errno]}. The file that was there is untouched; free some space, or {elsewhere} "
+            "to use another disk."
         )
     if error.errno in _UNWRITABLE:
         return f"{place} {os.strerror(error.errno)}. Make the folder writable, or {elsewhere}."

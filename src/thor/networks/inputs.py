@@ -10,7 +10,7 @@ from thor.core.arrays import Array
 from thor.core.errors import NetworkError, did_you_mean
 from thor.core.variables import FEATURES, variable
 from thor.networks.settings import FeatureSet
-from thor.ocean.cells import on_same_grid, valid_cells
+from thor.ocean.cells import on_same_grid, valid_mask
 from thor.ocean.features import feature_groups, feature_names
 
 
@@ -39,14 +39,14 @@ def cell_inputs(features: xr.Dataset, *, names: Sequence[str] = FEATURES) -> tup
         When a feature is missing, in another unit than the table of variables has, or not finite
         in a valid cell.
     """
-    valid = valid_cells(features)[2]
+    valid = valid_mask(features)
     fields = feature_fields(features, names=names)
     return np.stack([field[valid] for field in fields], axis=1).astype(float, copy=False), np.flatnonzero(valid)
 
 
 def feature_fields(features: xr.Dataset, *, names: Sequence[str]) -> list[Array]:
     """Return the named features, each in the shape of `valid`, after checking them; see `cell_inputs`."""
-    valid = valid_cells(features)[2]
+    valid = valid_mask(features)
     fields, bad_cells, counts = [], np.zeros(valid.shape, bool), {}
     for name in names:
         if name not in features:

@@ -17,12 +17,17 @@ def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarra
     DataError
         When no cell is valid.
     """
-    flag = features["valid"]
-    valid = flag.values == 1
-    if not valid.any():
-        raise DataError(f"All {valid.size} cells are masked (valid is 1 nowhere): no cell has all features.")
+    valid, flag = valid_mask(features), features["valid"]
     lat, lon = (features[name].broadcast_like(flag).transpose(*flag.dims).values for name in ("lat", "lon"))
     return lat, lon, valid
+
+
+def valid_mask(features: xr.Dataset) -> np.ndarray:
+    """Return the validity of every cell, as `valid_cells`, whose errors are the same."""
+    valid = features["valid"].values == 1
+    if not valid.any():
+        raise DataError(f"All {valid.size} cells are masked (valid is 1 nowhere): no cell has all features.")
+    return np.asarray(valid)
 
 
 def cell_coordinates(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from thor.core.atomic import NO_SPACE
 from thor.core.checksums import file_checksum
 from thor.core.errors import DataError
 from thor.core.progress import progress_bar
@@ -32,7 +33,6 @@ PAUSE_S = 2.0
 PIECE_BYTES = 2**14
 """Written at a time: the most that is lost when a connection is cut."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PASSING = (408, 425, 429)  # HTTP errors of a request that may work later
 
@@ -283,6 +283,6 @@ def _missing(place: Path, file: RemoteFile) -> int:
 
 
 def _disk_error(place: Path, error: OSError) -> DataError:
-    if error.errno in _FULL:
-        return DataError(f"The disk is full: {place} is not complete. Free some space, and run again to go on.")
+    if error.errno in NO_SPACE:
+        return DataError(f"{place} is not complete: {NO_SPACE[error.errno]}. Free some space, and run again to go on.")
     return DataError(f"{place} cannot be written: {error.strerror or error}. Correct that, or choose another --root.")

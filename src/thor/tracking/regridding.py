@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from thor.core.arrays import AnyArray, Array
 from thor.core.variables import variable
-from thor.ocean.cells import on_same_grid, valid_cells
+from thor.ocean.cells import on_same_grid, valid_cells, valid_mask
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import cell_area, regular_grid
 from thor.ocean.overlap import overlap_areas
@@ -142,7 +142,7 @@ class AreaWeights:
         poles, and by the square of the radius of the model's Earth. The former are conserved, the latter give the
         share.
         """
-        _, _, valid = valid_cells(run)
+        valid = valid_mask(run)
         native = on_same_grid(run["valid"], run, "areacello")[valid]
         between_corners = overlap_areas(run, valid, grid)
         areas = csr_array(between_corners.multiply(native / between_corners.sum(axis=0)))
