@@ -23,7 +23,6 @@ SIGNIFICANT_DIGITS = 4
 FILL_VALUE = np.float32(1e20)
 MONTHS_PER_CHUNK = 12
 
-_COMPRESSED = {"zlib": True, "complevel": 1, "shuffle": True}
 _CELL_METHODS = {
     **dict.fromkeys(("zos", *REGIME_FIELDS, *TRACERS), "area: mean where sea time: mean"),
     **dict.fromkeys((*STRESS, *TRANSPORTS), "time: mean"),
@@ -161,11 +160,12 @@ def combined(factors: Array, patterns: Array, mask: Mask, *, digits: int = SIGNI
 
 
 def encoded(dataset: xr.Dataset, variable_id: str) -> xr.Dataset:
-    """Return the dataset with compression, chunks and fill values in its encoding."""
+    """Return the dataset with chunks and fill values in its encoding.
+
+    Nothing is compressed: that would take as long as all else in making the archive.
+    """
     for name in dataset.variables:
         dataset[name].encoding = {"_FillValue": None}
-        if dataset[name].ndim > 1:
-            dataset[name].encoding |= _COMPRESSED
     field = dataset[variable_id]
     field.encoding |= {"_FillValue": FILL_VALUE, "missing_value": FILL_VALUE, "dtype": "float32"}
     if "time" in field.dims:
