@@ -1,12 +1,20 @@
-"""The memory of a job or a container, from the files and variables that state it, and how seldom it is searched."""
+"""The memory of a job or a container, from the files and variables that state it; how it is freed; its largest use."""
 
 import gc
+import platform
+import resource
+import subprocess
+import sys
+import threading
 import weakref
+from multiprocessing import get_context
 
+import numpy as np
 import psutil
 import pytest
 
-from thor.core.memory import memory_limit, search_garbage_rarely
+from tests.waiting import wait_until
+from thor.core.memory import MemoryWatch, keep_freed_memory, memory_limit, search_garbage_rarely
 
 GIGABYTE = 2**30
 
@@ -90,3 +98,64 @@ def test_garbage_is_searched_rarely_and_not_among_what_was_imported(n_objects, f
         assert (unused() is None) == freed and len(kept) == n_objects
     finally:
         gc.set_threshold(*before)
+
+
+def _new_pages(kept, queue):
+    """Put the pages that a process is given for arrays that it frees again and again."""
+    if kept:
+        keep_freed_memory()
+    for number in range(60):
+        if number == 10:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        arrays = [np.ones(2**18) for _ in range(6)]  # 2 MB each
+        del arrays
+    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc")
+def test_the_memory_of_freed_arrays_is_used_again():
+    context = get_context("spawn")
+    found = {}
+    for kept in (False, True):
+        queue = context.SimpleQueue()
+        process = context.Process(target=_new_pages, args=(kept, queue))
+        process.start()
+        found[kept] = queue.get()
+        process.join()
+    assert found[True] < 0.1 * found[False]
+
+
+def test_the_peak_of_memory_is_recorded_after_it_has_passed(monkeypatch):
+    samples = []  # of the watching thread, each of one process [MB]
+    memory_info = psutil.Process.memory_info
+
+    def counted(process):
+        info = memory_info(process)
+        if threading.current_thread() is not threading.main_thread():
+            samples.append(info.rss / 1e6)
+        return info
+
+    monkeypatch.setattr(psutil.Process, "memory_info", counted)
+    watch = MemoryWatch()
+    watch.reset()
+    alone = psutil.Process().memory_info().rss / 1e6  # children may run beside this test
+    block = np.ones(40_000_000)  # 320 MB
+    wait_until(lambda: max(samples, default=0.0) > alone + 250)
+    del block
+    n_samples = len(samples)
+    wait_until(lambda: len(samples) > n_samples)  # the sample before is now part of the peak
+    peak = watch.peak_mb()
+    watch.close()
+    assert peak > alone + 250
+
+
+def test_the_memory_of_processes_that_processes_started_is_counted():
+    """The shell waits for a process that holds 150 MB, and for its end."""
+    program = "import sys; block = b'a' * 150_000_000; print('ready', flush=True); sys.stdin.read()"
+    command = ["sh", "-c", f'{sys.executable} -c "{program}"; true']
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == "ready\n"
+        watch = MemoryWatch()
+        peak, alone = watch.peak_mb(), psutil.Process().memory_info().rss / 1e6
+        watch.close()
+    assert peak > alone + 150

@@ -2,17 +2,13 @@
 
 import errno
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-import psutil
 import pytest
 
-from tests.waiting import wait_until
 from thor.core.checksums import file_checksums, file_sha256, files_of, sha256
 from thor.core.errors import DataError
-from thor.core.run_record import MemoryWatch, RunRecord
+from thor.core.run_record import RunRecord
 
 
 @pytest.fixture
@@ -189,27 +185,3 @@ def test_a_record_that_cannot_be_written_gives_a_warning(tmp_path):
     record = RunRecord(tmp_path / "logs/record.json", data_root=tmp_path)
     with pytest.raises(DataError, match="record.json was not written"):
         record.start_run("run", {})
-
-
-def test_the_peak_of_memory_is_recorded_after_it_has_passed(monkeypatch):
-    samples = []  # of the watching thread, each of one process [MB]
-    memory_info = psutil.Process.memory_info
-
-    def counted(process):
-        info = memory_info(process)
-        if threading.current_thread() is not threading.main_thread():
-            samples.append(info.rss / 1e6)
-        return info
-
-    monkeypatch.setattr(psutil.Process, "memory_info", counted)
-    watch = MemoryWatch()
-    watch.reset()
-    alone = psutil.Process().memory_info().rss / 1e6  # children may run beside this test
-    block = np.ones(40_000_000)  # 320 MB
-    wait_until(lambda: max(samples, default=0.0) > alone + 250)
-    del block
-    n_samples = len(samples)
-    wait_until(lambda: len(samples) > n_samples)  # the sample before is now part of the peak
-    peak = watch.peak_mb()
-    watch.close()
-    assert peak > alone + 250

@@ -33,7 +33,8 @@ def test_derivatives_are_those_of_the_functions(name):
 def test_tensorflow_and_numpy_agree(name, dtype):
     tf = load_tensorflow()
     layers, inputs = make_layers(name, dtype), make_inputs().astype(dtype)
-    found = outputs([layer._replace(bias=tf.constant(layer.bias)) for layer in layers], tf.constant(inputs), xp=tf)
+    of_tensors = [layer._replace(bias=tf.constant(layer.bias)) for layer in layers]
+    *_, (_, found) = forward(of_tensors, tf.constant(inputs), xp=tf)
     expected = outputs(layers, inputs)
     assert expected.dtype == dtype
     assert found.numpy() == pytest.approx(expected, rel=1e-5 if dtype == np.float32 else 1e-12)
@@ -44,6 +45,17 @@ def test_one_layer_is_linear_and_no_layer_changes_nothing():
     inputs = np.array([[3.0], [4.0]])
     assert outputs([layer], inputs).tolist() == [[7.0], [9.0]]
     assert outputs([], inputs) is inputs
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(500, 3), (2, 500, 3)])
+def test_outputs_are_the_last_activations_of_the_forward_pass_bit_for_bit(name, dtype, shape):
+    layers, inputs = make_layers(name, dtype), np.random.default_rng(1).standard_normal(shape).astype(dtype)
+    *_, (_, expected) = forward(layers, inputs)
+    found = outputs(layers, inputs)
+    assert found.dtype == dtype and found.flags.c_contiguous
+    assert np.array_equal(found, expected)
 
 
 def test_the_rest_of_the_layers_gives_the_same_outputs():

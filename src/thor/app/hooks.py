@@ -14,10 +14,11 @@ from thor.app.configuration import program_name, run_record, same_options
 from thor.app.inputs import described_path, given_datasets, require_available
 from thor.core.atomic import show
 from thor.core.errors import counted, listed
+from thor.core.memory import MemoryWatch
 from thor.core.mixing import mixed_results
 from thor.core.progress import SHORT_S, time_text
 from thor.core.run_log import RunLog, describe_run
-from thor.core.run_record import MemoryWatch, RunRecord
+from thor.core.run_record import RunRecord
 
 log = logging.getLogger("thor")
 

@@ -19,10 +19,9 @@ from kedro.pipeline.node import Node
 from kedro.runner import Task
 
 from thor.app.failures import root_error, terminate
-from thor.core.memory import search_garbage_rarely
+from thor.core.memory import MemoryWatch, keep_freed_memory, search_garbage_rarely
 from thor.core.parallel import end_with_parent, forked_workers, portable
 from thor.core.progress import logged_progress
-from thor.core.run_record import MemoryWatch
 
 
 class _Sender:
@@ -75,6 +74,7 @@ def run_node(
     signal.signal(signal.SIGTERM, terminate)
     os.environ.update(environment)
     search_garbage_rarely()
+    keep_freed_memory()
     node = pickle.loads(pickled)
     n_processes = max((getattr(datasets[name], "n_processes", 1) for name in node.outputs), default=1)
     with forked_workers(n_processes):

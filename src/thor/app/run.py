@@ -12,7 +12,7 @@ from yaml import YAMLError
 from thor.app.configuration import begin, load_configuration
 from thor.app.failures import short_errors
 from thor.core.errors import ConfigError, did_you_mean
-from thor.core.memory import search_garbage_rarely
+from thor.core.memory import keep_freed_memory, search_garbage_rarely
 
 
 class RunCommand(click.Command):
@@ -50,6 +50,7 @@ def run(**options: Any) -> None:
         _require_known(options)
         choose_runner(options, settings.get("n_processes", 1))
         search_garbage_rarely()
+        keep_freed_memory()
         kedro_run.callback(**options)  # type: ignore[misc]
 
 

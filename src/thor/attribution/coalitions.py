@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 from thor.attribution.target_networks import TargetMembers, TargetNetworks
 from thor.attribution.targets import Regimes, Target, target_values
 from thor.core.arrays import AnyArray, Array
-from thor.networks.network import Layer, outputs
+from thor.networks.network import LINEAR, unit_outputs
 from thor.networks.predictor import Predictor
 from thor.networks.stack import NetworkStack, Weights
 
@@ -122,32 +122,22 @@ def _of_networks(
     values = np.empty((networks.n_networks, len(inputs), len(inside)), networks.dtype)
     outside_rows = (reference[None] * ~inside[:, None]).reshape(-1, reference.shape[1]).T
     for network in range(networks.n_networks):
-        # Units first: biases are added along whole rows.
-        layers = [
-            Layer(np.ascontiguousarray(layer.kernel[network].T), layer.bias[network][:, None], layer.activation)
-            for layer in networks.layers
-        ]
+        layers = [layer._replace(kernel=layer.kernel[network], bias=layer.bias[network]) for layer in networks.layers]
         first, last = layers[0], layers[-1]
         # The contribution of reference rows to the first layer is the same for all samples.
-        outside = _units_first(outside_rows, first).reshape(-1, len(inside), len(reference))
+        outside = unit_outputs([first._replace(activation=LINEAR)], outside_rows)
+        outside = outside.reshape(-1, len(inside), len(reference))
         for sample, (row, k) in enumerate(zip(inputs.astype(networks.dtype), regime, strict=True)):
-            of_sample = first.kernel @ (row * inside).T
+            of_sample = first.kernel.T @ (row * inside).T
             for begin in range(0, len(inside), step):
                 some = slice(begin, begin + step)
                 sums = (outside[:, some] + of_sample[:, some, None]).reshape(len(of_sample), -1)
-                hidden = outputs(layers[1:-1], first.activation(sums, out=sums), affine=_units_first)
+                hidden = unit_outputs(layers[1:-1], first.activation(sums, out=sums))
                 if networks.target == "probability":
-                    logits = _units_first(hidden, last).T[None]
+                    logits = unit_outputs([last], hidden).T[None]
                     targets = target_values(logits, np.full(logits.shape[1], k), networks.target)[0]
                 else:
                     kernel, shift = networks.last_layer(np.array([k]))
                     targets = kernel[network, 0] @ hidden + shift[network, 0]
                 values[network, sample, some] = targets.reshape(-1, len(reference)).mean(axis=1)
     return values
-
-
-def _units_first(below: AnyArray, layer: Layer) -> AnyArray:
-    """Return the sums of a layer of one network, shape (n_units, n_rows), from activations (n_in, n_rows)."""
-    sums = layer.kernel @ below
-    sums += layer.bias
-    return sums

@@ -1,14 +1,12 @@
 """Blocks of work on Dask workers: processes of this machine or of a cluster."""
 
 import asyncio
-import ctypes
 import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from thor.core.errors import ConfigError, ThorError
 from thor.core.fingerprint import code_version
+from thor.core.memory import keep_freed_memory
 from thor.core.warn import logging_from
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 log = logging.getLogger(__name__)
-
-_MALLOPT = {-3: 2**25, -1: 2**26}
-"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD [bytes]: the most to which glibc adapts them of itself."""
 
 _AHEAD = 3
 """Parts handed out per thread of the workers before their results are taken: bounds the memory of both sides."""
@@ -79,22 +75,9 @@ def map_on_workers(
 def _apply(work: tuple[Callable[[Any, Any], Any], Any], part: Any) -> Any:
     # For good: with several threads in a worker, the first to finish would set the others' limit back.
     threadpool_limits(1)
-    _keep_freed_memory()
+    keep_freed_memory()  # Dask starts workers that return every array to the system
     function, shared = work
     return function(shared, part)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Let this process use the memory of temporary arrays again.
-
-    Dask starts workers with MALLOC_TRIM_THRESHOLD_ of 64 kB: every array is then returned to the system, its pages are
-    made again for the next one, and tracking takes more than twice as long.
-    """
-    with suppress(OSError, AttributeError):  # other systems than Linux with glibc
-        allocator = ctypes.CDLL("libc.so.6")
-        for option, value in _MALLOPT.items():
-            allocator.mallopt(option, value)
 
 
 # -- schedulers ----------------------------------------------------------------------------------------------------

@@ -4,25 +4,19 @@ One JSON file beside the logs is kept up to date by every run, so that a pipelin
 its entries, also beside another run. Times, hosts and versions live here and not in results.
 """
 
-import ctypes
 import json
-import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from thor.core.atomic import require_writable, show, write_json
 from thor.core.checksums import combined_sha256, file_checksums, signature
-from thor.core.parallel import forked_pids
 from thor.core.warn import warn_once
 
 _OF_DATASETS = ("datasets", "files", "contents")
 _TABLES = ("runs", "nodes", *_OF_DATASETS)
-_SECONDS_BETWEEN_SAMPLES = 0.5
 _LONGEST_WAIT = 60
 """Seconds for which a process waits for another one that writes the record."""
 _QUICK_BYTES = 2 * 10**9
@@ -217,48 +211,3 @@ def _tables_of(path: Path) -> dict[str, dict[str, Any]]:
         reason = str(error)
     warn_once(show(path), f"the record of earlier runs cannot be read ({reason}) and is begun anew")
     return {}
-
-
-class MemoryWatch:
-    """Samples the memory of this process and its children, twice a second, in a separate thread."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._at_start = float(self._process.memory_info().rss)
-        self._peak = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory watch", daemon=True)
-        self._thread.start()
-
-    def reset(self) -> None:
-        """Give memory that is free inside this process back to the machine, and forget the peak so far."""
-        # glibc keeps what is freed between blocks in use; other C libraries have no such function.
-        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-            trim(0)
-        self._peak = self._now()
-
-    def peak_mb(self) -> float:
-        """Return the largest resident memory since the last reset [MB]."""
-        self._peak = max(self._peak, self._now())
-        return self._peak / 1e6
-
-    def close(self) -> None:
-        """Stop sampling."""
-        self._stop.set()
-        self._thread.join(timeout=2)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(_SECONDS_BETWEEN_SAMPLES):
-            self._peak = max(self._peak, self._now())
-
-    def _now(self) -> float:
-        total = 0.0
-        with suppress(psutil.Error):
-            total = float(self._process.memory_info().rss)
-            forked = forked_pids()
-            for child in self._process.children(recursive=True):
-                with suppress(psutil.Error):
-                    # A forked child shares with this process what that had at the fork.
-                    shared = self._at_start if child.pid in forked else 0.0
-                    total += max(0.0, child.memory_info().rss - shared)
-        return total

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thor.core.parallel import in_threads, n_cores
-from thor.networks.network import dense_layers, outputs
+from thor.networks.network import dense_layers, forward
 from thor.networks.optimiser import adam_step, step_sizes
 from thor.networks.progress import Progress
 from thor.networks.settings import TrainingSettings
@@ -198,7 +198,7 @@ def compile_steps(
     tf = load_tensorflow()
 
     def cross_entropy(weights: Sequence[Any], inputs: Any, labels: Any) -> tuple[Any, Any, Any]:
-        found = outputs(dense_layers(weights[::2], weights[1::2], activation), inputs, xp=tf)
+        *_, (_, found) = forward(dense_layers(weights[::2], weights[1::2], activation), inputs, xp=tf)
         logits, head = (found[..., : -2 * n_terms], found[..., -2 * n_terms :]) if n_terms else (found, None)
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits, head
 

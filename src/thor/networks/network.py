@@ -1,8 +1,8 @@
 """The network: its activations, its forward pass and its gradient, for any depth and width and in any precision.
 
-Training, prediction, the Bayesian networks, the Laplace approximation and all attribution methods run through `forward`
-and `backward`. `forward` yields what relevance and gradients need of every layer; `outputs` gives the last activations
-alone, also from part of the layers on, as Shapley values need them after a change of the first layer's sums.
+`forward` yields what training, relevance and gradients need of every layer, and `backward` goes through it again.
+`outputs` gives the last activations alone, the same to the last bit and in less time: it is what predicts. Both also
+begin at a later layer, as Shapley values do after a change of the first layer's sums.
 
 To add an activation, add its name to `ActivationName` and a row to `ACTIVATIONS`.
 """
@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from thor.core.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,7 @@ def affine(below: Any, layer: Layer) -> Any:
 
 
 def forward(
-    layers: Iterable[Any],
-    inputs: Any,
-    *,
-    xp: Any = np,
-    affine: Callable[[Any, Any], Any] = affine,
-    keep_sums: bool = True,
+    layers: Iterable[Any], inputs: Any, *, xp: Any = np, affine: Callable[[Any, Any], Any] = affine
 ) -> Iterator[tuple[Any, Any]]:
     """Yield sums and activations of each layer, from the first to the last.
 
@@ -106,8 +103,6 @@ def forward(
         `numpy` or `tensorflow`.
     affine : callable
         ``(below, layer)`` to the layer's sums.
-    keep_sums : bool
-        Otherwise NumPy writes the activations into the sums, which saves the time that large arrays take to allocate.
 
     Yields
     ------
@@ -116,17 +111,35 @@ def forward(
     activations = inputs
     for layer in layers:
         sums = affine(activations, layer)
-        out = {"out": sums} if xp is np and not keep_sums else {}
-        activations = layer.activation.function(xp, sums, **out)
+        activations = layer.activation.function(xp, sums)
         yield sums, activations
 
 
-def outputs(layers: Iterable[Any], inputs: Any, *, xp: Any = np, affine: Callable[[Any, Any], Any] = affine) -> Any:
+def outputs(layers: Sequence[Layer], inputs: AnyArray) -> AnyArray:
     """Return the activations of the last of these layers, or the inputs where there is no layer; see `forward`."""
-    activations = inputs
-    for _, reached in forward(layers, inputs, xp=xp, affine=affine, keep_sums=False):
-        activations = reached
-    return activations
+    if not layers:
+        return inputs
+    return np.ascontiguousarray(np.swapaxes(unit_outputs(layers, np.swapaxes(inputs, -1, -2)), -1, -2))
+
+
+def unit_outputs(layers: Iterable[Layer], below: AnyArray) -> AnyArray:
+    """Return the same with the samples last: (..., n_out, n_samples) from (..., n_in, n_samples).
+
+    Rows of samples are long, which suits the processor. A bias is the weight of one more unit, which is always 1: added
+    by itself it would cost a pass over all sums.
+    """
+    below = np.concatenate([below, np.ones_like(below[..., :1, :])], axis=-2)
+    for layer in layers:
+        weights = np.concatenate([np.swapaxes(layer.kernel, -1, -2), layer.bias[..., None]], axis=-1)
+        above = np.empty(
+            (*np.broadcast_shapes(weights.shape[:-2], below.shape[:-2]), weights.shape[-2] + 1, below.shape[-1]),
+            np.result_type(weights, below),
+        )
+        above[..., -1, :] = 1
+        sums = np.matmul(weights, below, out=above[..., :-1, :])
+        layer.activation(sums, out=sums)
+        below = above
+    return below[..., :-1, :]
 
 
 def backward(layers: Sequence[Layer], passed: Sequence[tuple[Any, Any]], gradient: Any) -> Iterator[Any]:

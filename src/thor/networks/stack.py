@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from thor.core.errors import NetworkError, did_you_mean
 from thor.core.parallel import one_thread
-from thor.networks.network import ACTIVATIONS, LINEAR, Layer, affine, dense_layers, outputs
+from thor.networks.network import ACTIVATIONS, LINEAR, Layer, dense_layers, outputs
 from thor.networks.stack_files import AGAIN, ARCHITECTURE_FILE, WEIGHTS_FILE, read_architecture, read_arrays
 from thor.networks.terms import TermsHead
 
@@ -139,9 +139,8 @@ class NetworkStack:
             raise NetworkError("These networks do not predict terms of the budget. Set modelling.terms_weight above 0.")
         _require_inputs(self, inputs)
         with one_thread():
-            hidden = outputs(self.layers()[:-1], inputs.astype(np.float32, copy=False))
-            found = affine(hidden, Layer(head.kernel, head.bias, LINEAR))
-        return head.predictions(found)
+            layers = [*self.layers()[:-1], Layer(head.kernel, head.bias, LINEAR)]
+            return head.predictions(outputs(layers, inputs.astype(np.float32, copy=False)))
 
     def training_weights(self) -> list[Weights]:
         """Return kernel and bias of each layer in turn, the terms head in the last ones."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thor.networks.network import Activation, Layer, affine, dense_layers, outputs
+from thor.networks.network import Activation, Layer, affine, dense_layers, forward
 from thor.networks.optimiser import adam_step
 from thor.networks.tensorflow import load_tensorflow
 from thor.uncertainty.posterior import layer_places
@@ -42,7 +42,7 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
         A name in `ESTIMATORS`.
     """
     tf = load_tensorflow()
-    forward = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
+    logits_of = partial(sampled_logits, layer_sizes=layer_sizes, estimator=estimator, activation=activation)
     fold = tf.random.experimental.stateless_fold_in
 
     def step(state: Any, batch: Any, noise: Any, step_size: Any, kl_weight: Any) -> Any:
@@ -51,7 +51,7 @@ def compile_variational(layer_sizes: tuple[int, ...], activation: str, estimator
         with tf.GradientTape() as tape:
             tape.watch(parameters)
             posterior = gaussian(parameters)
-            logits = forward(posterior, inputs, seed=noise)
+            logits = logits_of(posterior, inputs, seed=noise)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             likelihood = tf.reduce_mean(weights * losses, axis=-1)
             kl = kl_divergence(posterior)
@@ -177,7 +177,8 @@ def sampled_logits(
     Tensor of shape (n_starts, n_samples, n_classes)
     """
     layers = _gaussian_layers(posterior, layer_sizes, activation, seed)
-    return outputs(layers, inputs, xp=load_tensorflow(), affine=ESTIMATORS[estimator])
+    *_, (_, logits) = forward(layers, inputs, xp=load_tensorflow(), affine=ESTIMATORS[estimator])
+    return logits
 
 
 class _GaussianLayer(NamedTuple):
