@@ -275,8 +275,13 @@ def as_months(dataset):
 
 
 FAULTS = {
-    "on other levels": ("thetao", twice_as_deep, DataError, "'thetao' has 6 levels down to 16000 m, 'umo' 6 down"),
-    "of fewer levels": ("so", lambda d: d.isel(lev=slice(4)), DataError, "'so' has 4 levels down to 2000 m, 'umo' 6"),
+    "on other levels": ("thetao", twice_as_deep, DataError, "thetao_Omon.* has 6 levels from 50 to 11500 m, umo_"),
+    "of fewer levels": (
+        "so",
+        lambda d: d.isel(lev=slice(4)),
+        DataError,
+        "so_Omon.* has 4 levels from 25 to 1500 m, umo_.* 6",
+    ),
     "on other cells": (
         "thetao",
         lambda d: d.assign_coords(lon=d["lon"] + 2.5).drop_vars("lon_bnds"),
