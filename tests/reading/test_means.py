@@ -73,6 +73,9 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
         ("zos", np.nan, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
         ("tauuo", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
         ("tauuo", 0.0, ""),  # a stress may be 0 under sea ice
+        ("tas", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("hfds", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
+        ("hfds", 0.0, ""),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 2**23])
@@ -80,7 +83,7 @@ def test_a_part_of_a_month_that_was_not_written_is_named_with_its_share(
     tmp_path, monkeypatch, caplog, name, value, words, block_bytes
 ):
     monkeypatch.setattr(means, "READ_BYTES", block_bytes)
-    values = field(name, years(1850, 1853))
+    values = field("zos" if name in ("tas", "hfds") else name, years(1850, 1853))
     values[4, 5:7, 8:13] = values[36, 5:7, 8:12] = value  # 10 and 8 of 125 cells
     made = series(tmp_path, name, values=values)
     result = window_means(made, WINDOWS, checkpoint=NoCheckpoint())

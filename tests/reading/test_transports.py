@@ -259,7 +259,19 @@ FAULTS = {
         "vmo",
         twice_as_deep,
         DataError,
-        "'umo' and 'vmo' have other levels",
+        r"vmo_Omon.*\.nc has 6 levels from 50 to .* m, umo_Omon.* from 25 to .*; expected the same in one order",
+    ),
+    "with the deepest level first in one component": (
+        "vmo",
+        lambda d: d.isel(lev=slice(None, None, -1)),
+        DataError,
+        "has 6 levels from 5750 to 25 m, umo_Omon.* 6 levels from 25 to 5750 m",
+    ),
+    "with all bounds in one row": (
+        "vmo",
+        lambda d: d.drop_vars("lev_bnds").assign(lev_bnds=("edge", np.arange(7.0))),
+        DataError,
+        r"'lev' of 'vmo' have bounds 'lev_bnds' of shape \(7,\); expected 'lev', and 'lev_bnds' of shape \(6, 2\)",
     ),
     "of levels outside their bounds": (
         "umo",
@@ -379,6 +391,44 @@ def test_memory_is_that_of_a_few_fields_however_many_steps(tmp_path):
     # sums in double precision count for two fields; the other component is one more
     assert peak < 4.2 * size
     assert (peak / size + 1) * 4 * 1440 * 1080 * 75 < 3e9
+
+
+def test_a_year_without_transports_and_a_part_of_one_are_named(one, caplog):
+    def edited(value, **part):
+        place = {"time": 1} | part
+        for name in TRANSPORTS:
+
+            def edit(dataset, name=name):
+                dataset[name][place] = value
+                return dataset
+
+            change(one, name, edit)
+
+    edited(0.0, lev=2)
+    read(one)
+    sentence = r"% of the cells are 0 or missing in 1851-01, unlike in other months. Is {}_Omon.* damaged"
+    assert all(re.search(sentence.format(name), caplog.text) for name in TRANSPORTS)
+    edited(np.nan)
+    with pytest.raises(DataError, match="1850-1852: no water flows through any face .* a part of them not written"):
+        read(one)
+
+
+def test_files_of_a_series_with_levels_in_another_order_are_an_error(one):
+    """Of a window only the files that it needs count, as where historical and a scenario are stored differently."""
+    for name in TRANSPORTS:
+        (path,) = one.rglob(f"{name}_Omon_IDEAL-POLE_abrupt*.nc")
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            parts = (
+                dataset.isel(time=slice(0, 4)).load(),
+                dataset.isel(time=slice(4, None), lev=slice(None, None, -1)).load(),
+            )
+        path.unlink()
+        for part, years in zip(parts, ("185001-185312", "185401-185712"), strict=True):
+            part.to_netcdf(path.with_name(path.name.replace("185001-185712", years)))
+    first, second = (part for part in plan_transports(plans_of(one), missing="error") if "abrupt" in part.key)
+    assert float(transport_climatology(first, SETTINGS, NoCheckpoint())["umo"].isel(lev=0).max()) > 0
+    with pytest.raises(DataError, match="185401-185712.nc has 6 levels from 5750 to 25 m, umo_.*-185312.nc 6 levels"):
+        transport_climatology(second, SETTINGS, NoCheckpoint())
 
 
 def _points(shape):
