@@ -92,6 +92,13 @@ def test_a_part_of_a_month_that_was_not_written_is_named_with_its_share(
     assert caplog.text.count("unlike in other months") == len(result.doubts)
 
 
+def test_land_with_an_undeclared_fill_value_in_some_files_is_no_missing_sea(tmp_path, caplog):
+    values = field("zos", years(1850, 1853))
+    values[24:] = np.nan_to_num(values[24:], nan=1e20)
+    assert window_means(series(tmp_path, "zos", values=values), WINDOWS, checkpoint=NoCheckpoint()).doubts == ()
+    assert "a fill value that is not declared" in caplog.text
+
+
 def test_a_file_without_positions_is_named(tmp_path):
     made = series(tmp_path)
     with netCDF4.Dataset(made.files[2].path, "a") as file:

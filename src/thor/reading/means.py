@@ -202,7 +202,7 @@ def _n_filled(block: AnyArray, *, zeros: bool) -> IntArray:
     total = np.zeros(len(block), dtype=int)
     for level in np.ndindex(block.shape[1:-2]):  # one after another: without a copy of the block
         part = block[(slice(None), *level)]
-        there = part == part
+        there = np.abs(part) < UNDECLARED_FILL
         other = there & (part != 0)
         total += np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
     return total
