@@ -74,8 +74,8 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
         ("tauuo", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
         ("tauuo", 0.0, ""),  # a stress may be 0 under sea ice
         ("tas", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
-        ("hfds", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
-        ("hfds", 0.0, ""),
+        ("hfds", np.nan, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("hfds", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 2**23])

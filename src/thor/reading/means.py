@@ -14,7 +14,7 @@ from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
-from thor.core.variables import TRANSPORTS, UNDECLARED_FILL
+from thor.core.variables import STRESS, UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
@@ -35,8 +35,8 @@ DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
 """Question on such a part, with the name of the file."""
 
 
-_NEVER_ZERO = ("zos", "tas", "msftbarot", *TRANSPORTS)
-"""Variables that are exactly 0 on land or in a part that was not written only: a stress may be 0 under sea ice."""
+_MAY_BE_ZERO = (*STRESS, "simass", "sisnmass")
+"""Variables that may be exactly 0 at sea, under or without sea ice; 0 is land, or a part not written, in the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
     if series.variable_id in ("simass", "sisnmass"):
         partly = []  # where there is sea ice changes with the month
     share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
-    lacking = "0 or missing" if series.variable_id in _NEVER_ZERO else "missing"
+    lacking = "missing" if series.variable_id in _MAY_BE_ZERO else "0 or missing"
     for what, months in (
         ("every cell is 0 or missing", empty),
         (f"up to {100 * share:.2g} % of the cells are {lacking}", partly),
@@ -186,7 +186,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
-                filled[start:stop] += _n_filled(block, zeros=variable_id not in _NEVER_ZERO)
+                filled[start:stop] += _n_filled(block, zeros=variable_id in _MAY_BE_ZERO)
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
