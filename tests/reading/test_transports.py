@@ -127,6 +127,14 @@ def test_a_run_without_transports_goes_on_without(one):
     assert {part.plan.run.experiment_id for part in plan_transports(plans, missing="error")} == {"piControl"}
 
 
+def test_one_component_alone_is_named(one):
+    for file in one.rglob("vmo_*abrupt*.nc"):
+        file.unlink()
+    control, plan = sorted(plans_of(one), key=lambda plan: plan.run.experiment_id, reverse=True)
+    assert not plan.transports and control.transports
+    assert "it has umo alone: its transports need both umo and vmo" in plan.warnings
+
+
 def streamfunction(root, sign=1.0, constant=0.0, *, beside=False):
     """Replace umo and vmo of a run by the streamfunction on corners that has these depth sums, or put it beside."""
     model = ARCHIVE.models[1]
@@ -394,9 +402,9 @@ def test_memory_is_that_of_a_few_fields_however_many_steps(tmp_path):
 
 
 def test_a_year_without_transports_and_a_part_of_one_are_named(one, caplog):
-    def edited(value, **part):
+    def edited(value, names=TRANSPORTS, **part):
         place = {"time": 1} | part
-        for name in TRANSPORTS:
+        for name in names:
 
             def edit(dataset, name=name):
                 dataset[name][place] = value
@@ -408,9 +416,12 @@ def test_a_year_without_transports_and_a_part_of_one_are_named(one, caplog):
     read(one)
     sentence = r"% of the cells are 0 or missing in 1851-01, unlike in other months. Is {}_Omon.* damaged"
     assert all(re.search(sentence.format(name), caplog.text) for name in TRANSPORTS)
-    edited(np.nan)
-    with pytest.raises(DataError, match="1850-1852: no water flows through any face .* a part of them not written"):
-        read(one)
+    for names, axis in ((["vmo"], "rows"), (TRANSPORTS, "columns")):
+        edited(np.nan, names)
+        with pytest.raises(
+            DataError, match=f"1850-1852: no water flows .* along {axis}. .* a part of them not written"
+        ):
+            read(one)
 
 
 def test_files_of_a_series_with_levels_in_another_order_are_an_error(one):

@@ -339,6 +339,13 @@ def test_wrong_temperature_or_salinity_is_named_and_costs_the_density_classes_on
     assert len(transport_climatology(parts[0], SETTINGS, NoCheckpoint())["umo"].lev) == LEVEL_EDGES.size - 1
 
 
+def test_a_year_without_transports_is_named(one):
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d, name=name: d.assign({name: d[name].where(d["time"] > 400)}))
+    with pytest.raises(DataError, match=r"'umo' is 0 or missing in all of 1850-01. Is umo_Omon_.*\.nc damaged"):
+        read(one)
+
+
 def test_transports_that_fail_their_checks_are_not_binned(one):
     change(one, "vmo", lambda d: d.assign(vmo=(-d["vmo"]).assign_attrs(d["vmo"].attrs)))
     _, binned = parts_of(one, missing="skip")
