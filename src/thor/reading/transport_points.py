@@ -134,16 +134,18 @@ def sea_cells(plan: RunPlan, points: TPoints) -> Mask:
 def shared_levels(parts: Mapping[str, Series], window: Window) -> Array:
     """Return the levels that all files of these variables have in a window, as from `stored_levels`.
 
+    They are those of the first file of the run but for rounding, so that all its windows have the same numbers.
+
     Raises
     ------
     DataError
         When two files have other levels, or in another order.
     """
-    files = [(name, file) for name, series in parts.items() for file in series.files if steps_in(file, window).size]
-    first, expected = files[0][1], stored_levels(files[0][1], files[0][0])
-    for name, file in files:
+    files = [(file, name) for name, series in parts.items() for file in series.files if steps_in(file, window).size]
+    first, expected = files[0][0], stored_levels(*files[0])
+    for file, name in files:
         levels = stored_levels(file, name)
-        if levels.shape != expected.shape or not np.allclose(levels, expected):
+        if not _alike(levels, expected):
             of_file, of_first = (
                 f"{len(each)} levels from {each[0].mean():g} to {each[-1].mean():g} m" for each in (levels, expected)
             )
@@ -151,7 +153,12 @@ def shared_levels(parts: Mapping[str, Series], window: Window) -> Array:
                 f"{file.path.name} has {of_file}, {first.path.name} {of_first}, or others between; expected the same "
                 "in one order. Get all from one version of the run, or store them alike."
             )
-    return expected
+    of_run = stored_levels(parts[files[0][1]].files[0], files[0][1])
+    return of_run if _alike(of_run, expected) else expected
+
+
+def _alike(levels: Array, others: Array) -> bool:
+    return levels.shape == others.shape and np.allclose(levels, others)
 
 
 @lru_cache(maxsize=16)
