@@ -89,6 +89,14 @@ def test_fields_to_be_divided_among_regimes_are_averaged_where_the_run_has_them(
     check(result, "climatologies", where="MADE-1")
 
 
+def test_a_field_with_months_of_no_whole_window_costs_nothing_else(root, make_climatology, caplog):
+    months = years(1851, 1852)
+    write_series(root, "hfds", months, values=heat_flux(months))
+    result = make_climatology(root)
+    assert "hfds" not in result and result["zos"].notnull().any()
+    assert "months of hfds are missing in 1850-1851, 1852-1853" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("attrs", "factor", "message"),
     [

@@ -113,6 +113,16 @@ def test_a_branch_without_date_costs_no_warming_level(root):
     assert warming.reference == "MADE-1/piControl/r1i1p1f1"
 
 
+def test_degrees_celsius_with_units_of_kelvin_are_an_error(root):
+    """Else a scenario stored so, beside historical in kelvin, would cool."""
+    months = years(1850, 1853)
+    write_temperature(root, months, by_latitude(months) - 273.15)
+    with pytest.raises(
+        DataError, match="tas: global means run from 10.* K; expected 100 to 400. Has the file other units"
+    ):
+        global_temperature(plans(root)["historical"])
+
+
 @pytest.mark.parametrize("kind", ["month", "cell"])
 def test_a_missing_month_or_cell_is_an_error(root, kind):
     months = years(1850, 1853)

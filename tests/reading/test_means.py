@@ -73,6 +73,9 @@ def test_a_month_of_zeros_is_named(tmp_path, caplog):
         ("zos", np.nan, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
         ("tauuo", np.nan, "up to 8 % of the cells are missing in 1850-05, 1853-01, unlike in other months"),
         ("tauuo", 0.0, ""),  # a stress may be 0 under sea ice
+        ("tas", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("hfds", np.nan, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
+        ("hfds", 0.0, "up to 8 % of the cells are 0 or missing in 1850-05, 1853-01, unlike in other months"),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [4 * N_ROWS * N_COLUMNS, 2**23])
@@ -80,13 +83,20 @@ def test_a_part_of_a_month_that_was_not_written_is_named_with_its_share(
     tmp_path, monkeypatch, caplog, name, value, words, block_bytes
 ):
     monkeypatch.setattr(means, "READ_BYTES", block_bytes)
-    values = field(name, years(1850, 1853))
+    values = field("zos" if name in ("tas", "hfds") else name, years(1850, 1853))
     values[4, 5:7, 8:13] = values[36, 5:7, 8:12] = value  # 10 and 8 of 125 cells
     made = series(tmp_path, name, values=values)
     result = window_means(made, WINDOWS, checkpoint=NoCheckpoint())
     sentence = f"{words}. Is {made.files[0].path.name} damaged, or a part of it not written? Fetch it again."
     assert result.doubts == ((sentence,) if words else ())
     assert caplog.text.count("unlike in other months") == len(result.doubts)
+
+
+def test_land_with_an_undeclared_fill_value_in_some_files_is_no_missing_sea(tmp_path, caplog):
+    values = field("zos", years(1850, 1853))
+    values[24:] = np.nan_to_num(values[24:], nan=1e20)
+    assert window_means(series(tmp_path, "zos", values=values), WINDOWS, checkpoint=NoCheckpoint()).doubts == ()
+    assert "a fill value that is not declared" in caplog.text
 
 
 def test_a_file_without_positions_is_named(tmp_path):

@@ -127,6 +127,14 @@ def test_a_run_without_transports_goes_on_without(one):
     assert {part.plan.run.experiment_id for part in plan_transports(plans, missing="error")} == {"piControl"}
 
 
+def test_one_component_alone_is_named(one):
+    for file in one.rglob("vmo_*abrupt*.nc"):
+        file.unlink()
+    control, plan = sorted(plans_of(one), key=lambda plan: plan.run.experiment_id, reverse=True)
+    assert not plan.transports and control.transports
+    assert "it has umo alone: its transports need both umo and vmo" in plan.warnings
+
+
 def streamfunction(root, sign=1.0, constant=0.0, *, beside=False):
     """Replace umo and vmo of a run by the streamfunction on corners that has these depth sums, or put it beside."""
     model = ARCHIVE.models[1]
@@ -259,7 +267,19 @@ FAULTS = {
         "vmo",
         twice_as_deep,
         DataError,
-        "'umo' and 'vmo' have other levels",
+        r"vmo_Omon.*\.nc has 6 levels from 50 to .* m, umo_Omon.* from 25 to .*; expected the same in one order",
+    ),
+    "with the deepest level first in one component": (
+        "vmo",
+        lambda d: d.isel(lev=slice(None, None, -1)),
+        DataError,
+        "has 6 levels from 5750 to 25 m, umo_Omon.* 6 levels from 25 to 5750 m",
+    ),
+    "with all bounds in one row": (
+        "vmo",
+        lambda d: d.drop_vars("lev_bnds").assign(lev_bnds=("edge", np.arange(7.0))),
+        DataError,
+        r"'lev' of 'vmo' have bounds 'lev_bnds' of shape \(7,\); expected 'lev', and 'lev_bnds' of shape \(6, 2\)",
     ),
     "of levels outside their bounds": (
         "umo",
@@ -379,6 +399,69 @@ def test_memory_is_that_of_a_few_fields_however_many_steps(tmp_path):
     # sums in double precision count for two fields; the other component is one more
     assert peak < 4.2 * size
     assert (peak / size + 1) * 4 * 1440 * 1080 * 75 < 3e9
+
+
+def test_a_year_without_transports_and_a_part_of_one_are_named(one, caplog):
+    def edited(value, names=TRANSPORTS, **part):
+        place = {"time": 1} | part
+        for name in names:
+
+            def edit(dataset, name=name):
+                dataset[name][place] = value
+                return dataset
+
+            change(one, name, edit)
+
+    edited(0.0, lev=2)
+    read(one)
+    sentence = r"% of the cells are 0 or missing in 1851-01, unlike in other months. Is {}_Omon.* damaged"
+    assert all(re.search(sentence.format(name), caplog.text) for name in TRANSPORTS)
+    for names, axis in ((["vmo"], "rows"), (TRANSPORTS, "columns")):
+        edited(np.nan, names)
+        with pytest.raises(
+            DataError, match=f"1850-1852: no water flows .* along {axis}. .* a part of them not written"
+        ):
+            read(one)
+
+
+@pytest.mark.parametrize("last", [1852, 1853])
+def test_files_of_a_series_with_levels_in_another_order_are_an_error_in_one_window(one, last):
+    """As where historical and a scenario are stored differently: of a window only the files that it needs count."""
+    key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1853-1855"
+    expected = read(one)[key]
+    for name in TRANSPORTS:
+        (path,) = one.rglob(f"{name}_Omon_IDEAL-POLE_abrupt*.nc")
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            whole = dataset.load()
+        path.unlink()
+        parts = np.split(np.arange(8), [last - 1849])
+        for part, levels, years in (
+            (parts[0], slice(None), f"185001-{last}12"),
+            (parts[1], slice(None, None, -1), f"{last + 1}01-185712"),
+        ):
+            whole.isel(time=part, lev=levels).to_netcdf(path.with_name(path.name.replace("185001-185712", years)))
+    if last == 1853:
+        message = "185401-185712.nc has 6 levels from 5750 to 25 m, umo_.*-185312.nc 6 levels"
+        with pytest.raises(DataError, match=message):
+            read(one)
+        return
+    np.testing.assert_array_equal(read(one)[key]["vmo"], expected["vmo"])
+
+
+def test_levels_that_differ_by_rounding_are_the_same_in_all_windows(one):
+    """As in centimetres or in single precision: overturning of the windows has one dim of levels."""
+    (path,) = one.rglob("umo_Omon_IDEAL-POLE_abrupt*.nc")
+    with xr.open_dataset(path, decode_times=False) as dataset:
+        whole = dataset.load()
+    path.unlink()
+    deeper = whole["lev_bnds"] * (1 + 1e-7)
+    for years, part in (
+        ("185001-185212", whole.isel(time=slice(0, 3))),
+        ("185301-185712", whole.isel(time=slice(3, None)).assign(lev_bnds=deeper)),
+    ):
+        part.to_netcdf(path.with_name(path.name.replace("185001-185712", years)))
+    first, second = (window for key, window in read(one).items() if "abrupt" in key)
+    np.testing.assert_array_equal(first["lev"], second["lev"])
 
 
 def _points(shape):

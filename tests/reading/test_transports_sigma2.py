@@ -275,8 +275,13 @@ def as_months(dataset):
 
 
 FAULTS = {
-    "on other levels": ("thetao", twice_as_deep, DataError, "'thetao' has 6 levels down to 16000 m, 'umo' 6 down"),
-    "of fewer levels": ("so", lambda d: d.isel(lev=slice(4)), DataError, "'so' has 4 levels down to 2000 m, 'umo' 6"),
+    "on other levels": ("thetao", twice_as_deep, DataError, "thetao_Omon.* has 6 levels from 50 to 11500 m, umo_"),
+    "of fewer levels": (
+        "so",
+        lambda d: d.isel(lev=slice(4)),
+        DataError,
+        "so_Omon.* has 4 levels from 25 to 1500 m, umo_.* 6",
+    ),
     "on other cells": (
         "thetao",
         lambda d: d.assign_coords(lon=d["lon"] + 2.5).drop_vars("lon_bnds"),
@@ -332,6 +337,13 @@ def test_wrong_temperature_or_salinity_is_named_and_costs_the_density_classes_on
             with pytest.raises(error, match=message):
                 transports_sigma2.transports_sigma2(part, SETTINGS, NoCheckpoint())
     assert len(transport_climatology(parts[0], SETTINGS, NoCheckpoint())["umo"].lev) == LEVEL_EDGES.size - 1
+
+
+def test_a_year_without_transports_is_named(one):
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d, name=name: d.assign({name: d[name].where(d["time"] > 400)}))
+    with pytest.raises(DataError, match=r"'umo' is 0 or missing in all of 1850-01. Is umo_Omon_.*\.nc damaged"):
+        read(one)
 
 
 def test_transports_that_fail_their_checks_are_not_binned(one):

@@ -96,6 +96,8 @@ def test_runs_without_reference_or_temperature_are_named(temperatures):
     table = find_levels(temperatures, {"N/ssp585/r1i1p1f1": "no tas"}, SETTINGS)
     assert set(rows_of(table[table["source_id"] == "M"], "ssp585")["status"]) == {"no reference"}
     assert set(rows_of(table, "1pctCO2")["status"]) == {"no reference"}
+    # the temperature may end before the run, or begin after it: its years are given
+    assert set(table[table["source_id"] == "M"]["reason"]) >= {"tas has the years 1870 to 2100"}
     without = table[table["source_id"] == "N"]
     assert (set(without["status"]), set(without["reason"])) == ({"no temperature"}, {"no tas"})
     assert level_windows(table) == {}

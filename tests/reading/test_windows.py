@@ -164,3 +164,18 @@ def test_a_run_starts_with_its_first_whole_year(tmp_path, windows):
     for variable_id in ("zos", "tauuo", "tauvo"):
         write_series(tmp_path, variable_id, years(1849, 1849)[6:], n_files=1)
     assert labels(tmp_path, windows) == {"MADE-1/historical/r1i1p1f1": ["1850-1851", "1852-1853"]}
+
+
+def test_the_error_on_a_series_that_does_not_continue_the_one_before_says_why(scenario, windows):
+    """The transports too; but only of a window that begins before the series itself."""
+    before, plan = plans(scenario, windows, years=[(1850, 1851), (1856, 1857)])
+    series, earlier = plan.series["zos"], before.series["zos"]
+    fewer = replace(earlier, files=tuple(replace(file, shape=(5, *file.shape)) for file in earlier.files))
+    assert len(series.continuing(earlier).files) > len(series.files)
+    continued = series.continuing(fewer)
+    with pytest.raises(
+        IncompleteWindowError, match=r"lacks 12 of .*historical/.* has number of levels, .* \(5, .* Get"
+    ):
+        continued.require(Window(1853, 1854))
+    with pytest.raises(IncompleteWindowError, match="lies outside the data, 1854-01 to 1857-12. Get the missing files"):
+        continued.require(Window(1859, 1860))

@@ -23,6 +23,14 @@ LENGTH = 20
 BASINS = {1: "atlantic_ocean", 2: "pacific_ocean"}
 
 
+class UnreadFiles(dict):
+    """Files of which nothing but coordinates and attributes can be read."""
+
+    def __init__(self, runs):
+        super().__init__(dict.fromkeys(runs))
+        self.headers = {key: lambda load=load: load().drop_vars(load().data_vars) for key, load in runs.items()}
+
+
 def make_stack(n_networks=5, *, sharpness=2.0, spread=0.1, seed=0, names=NAMES):
     """Linear networks: posteriors of three normal clusters of stress curl of variance 1 / `sharpness`."""
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.tracking.conftest import make_run
+from tests.tracking.conftest import UnreadFiles, make_run
 from thor.core.errors import DataError, GridError, LeftOutError
 from thor.core.variables import variable
 from thor.tracking.members import forced_response, members_of, of_one_forcing, response_plans
@@ -210,7 +210,9 @@ def test_plans_are_of_groups_with_several_members_and_change_with_each():
     half = two(np.full((1, 4), 0.5))
     runs = {f"A/ssp585/r{k}i1p1f1": tracked(f"r{k}i1p1f1", half) for k in (1, 2)}
     runs["A/historical/r1i1p1f1"] = tracked("r1i1p1f1", half, experiment="historical")
-    plans = response_plans({key: lambda run=run: run for key, run in runs.items()})
+    opened = {key: lambda run=run: run for key, run in runs.items()}
+    plans = response_plans(opened)
+    assert [*response_plans(UnreadFiles(opened))] == [*plans]
     assert [*plans] == ["A/ssp585"]
     assert plans["A/ssp585"][1]().attrs["n_members"] == 2
     runs["A/ssp585/r2i1p1f1"] = tracked("r2i1p1f1", two(np.full((1, 4), 0.6)))

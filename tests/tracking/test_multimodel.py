@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.tracking.conftest import UnreadFiles
 from thor.core.errors import ConfigError, DataError, GridError
 from thor.core.fingerprint import ATTRIBUTE
 from thor.ocean.areas import parallel_area
@@ -388,6 +389,8 @@ def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs(ca
     settings = AgreementSettings(spacing_degrees=10.0)
     plans = agreement_plans(opened, settings)
     assert list(plans) == ["ssp126", "ssp585"]
+    # of files nothing but coordinates and attributes is read before a summary is made
+    assert agreement_plans(UnreadFiles(opened), settings)["ssp585"][0] == plans["ssp585"][0]
     summary = plans["ssp585"][1]()
     assert [*summary["source_id"].values] == ["A", "B"] and summary.attrs["window"] == WINDOWS[-1]
     renewed = runs["B/ssp585/r1"].assign_attrs({ATTRIBUTE: "3"})

@@ -3,6 +3,7 @@
 import pytest
 import xarray as xr
 
+from tests.tracking.conftest import UnreadFiles
 from thor.app.parameters import ScenarioTracking
 from thor.core.errors import ConfigError
 from thor.pipelines.scenario_tracking.nodes import compare_models, track_regimes
@@ -124,10 +125,6 @@ def test_each_experiment_has_its_own():
     }
 
 
-class Files(dict):
-    headers: dict
-
-
 def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_historical():
     parents = {"piControl": "", "abrupt-4xCO2": CONTROL, "abrupt-4xCO2-gwl2.0": CONTROL}
     parents |= {"historical": CONTROL, "esm-hist": CONTROL, "ssp585": HISTORICAL}
@@ -137,6 +134,4 @@ def test_years_count_from_the_start_in_control_runs_and_what_does_not_continue_h
     }
     assert starts_of_runs(runs) == {"A/piControl/r1": 1, "A/abrupt-4xCO2/r1": 1}
     # of files nothing but coordinates and attributes is read
-    files = Files(dict.fromkeys(runs))
-    files.headers = runs
-    assert starts_of_runs(files) == {"A/piControl/r1": 1, "A/abrupt-4xCO2/r1": 1}
+    assert starts_of_runs(UnreadFiles(runs)) == {"A/piControl/r1": 1, "A/abrupt-4xCO2/r1": 1}

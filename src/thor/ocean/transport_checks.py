@@ -130,10 +130,16 @@ def check_transports(
     Raises
     ------
     DataError
-        When cells gain or lose more than `LARGEST_NET_OUTFLOW` and `LARGEST_LEVEL_CHANGE` allow, or more than
-        `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through an open Drake Passage, less than `STILL` or more than
-        `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
+        When no water flows along one axis, cells gain or lose more than `LARGEST_NET_OUTFLOW` and
+        `LARGEST_LEVEL_CHANGE` allow, or more than `IMPOSSIBLE_NET_OUTFLOW`, water flows westward through an open Drake
+        Passage, less than `STILL` or more than `IMPOSSIBLE_TRANSPORT`, or the subpolar North Atlantic is anticyclonic.
     """
+    for axis, through in (("columns", u), ("rows", v)):
+        if not (np.abs(through) > 0).any():
+            raise DataError(
+                f"{where}: no water flows from one cell to another along {axis}. A month without a value has no mean: "
+                "are files of 'umo', 'vmo' or 'msftbarot' damaged, or a part of them not written? Fetch them again."
+            )
     numbers = measure_transports(u, v, grid, sea=sea)
     ratio = numbers.net_outflow_ratio
     if ratio > IMPOSSIBLE_NET_OUTFLOW or (ratio > LARGEST_NET_OUTFLOW and numbers.level_change > LARGEST_LEVEL_CHANGE):

@@ -187,6 +187,11 @@ def _add_regime_field(
     """Add the means of a field on which no regime depends; one that cannot be used is left out with a warning."""
     row = variable(variable_id)
     windows = [window for window in plan.windows if not series.missing(window)]
+    lacking = [str(window) for window in plan.windows if window not in windows]
+    if lacking:
+        log.warning("%s: months of %s are missing in %s", plan.run.key, variable_id, listed(lacking, most=6))
+    if not windows:
+        return ocean
     dims = ocean["deptho"].dims
     values = np.full((len(plan.windows), *ocean["deptho"].shape), np.nan)
     try:
@@ -206,9 +211,6 @@ def _add_regime_field(
     except DataError as error:
         log.warning("%s: %s is left out: %s", plan.run.key, variable_id, error)
         return ocean
-    lacking = [str(window) for window in plan.windows if window not in windows]
-    if lacking:
-        log.warning("%s: months of %s are missing in %s", plan.run.key, variable_id, listed(lacking, most=6))
     attrs = row.attrs | {"files": "\n".join(means.sources)}
     return ocean.assign({variable_id: (("window", *dims), values, attrs)})
 

@@ -116,7 +116,7 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
     Raises
     ------
     DataError, GridError, UnitsError
-        When a file cannot be read, a month or a cell is missing, or units are unknown.
+        When a file cannot be read, a month or a cell is missing, or units are unknown or not those of the values.
     """
     series = plan.series
     if series is None:
@@ -142,6 +142,12 @@ def global_temperature(plan: TemperaturePlan) -> xr.Dataset:
         raise DataError(
             f"{series.where}: {'cells are missing' if values.size else 'there is no whole year'}, so it has no global "
             f"mean. {_REMEDY}"
+        )
+    low, high = variable(TEMPERATURE).valid_range
+    if values.min() < low or values.max() > high:
+        raise DataError(
+            f"{series.where}: global means run from {values.min():g} to {values.max():g} K; expected {low:g} to "
+            f"{high:g}. Has the file other units, such as degC, than its attribute says? {_REMEDY}"
         )
     parent = plan.parent
     attrs = plan.run.facets | {"parent": parent.run.key if parent else "", "files": "\n".join(sources)}

@@ -14,11 +14,12 @@ from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
-from thor.core.variables import UNDECLARED_FILL, variable
+from thor.core.variables import STRESS, UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
-from thor.reading.series import Series, SeriesFile, month_text
+from thor.reading.series import Series, SeriesFile
+from thor.reading.time_axis import month_text
 from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ UNWRITTEN = 0.01
 
 DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
 """Question on such a part, with the name of the file."""
+
+
+_MAY_BE_ZERO = (*STRESS, "simass", "sisnmass")
+"""Variables that may be exactly 0 at sea, under or without sea ice; 0 is land, or a part not written, in the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +107,10 @@ def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
     most = max(filled.values(), default=0)
     empty = [month for month, n_cells in filled.items() if n_cells == 0 < most]
     partly = [month for month, n_cells in filled.items() if 0 < n_cells < (1 - UNWRITTEN) * most]
-    source = variable(series.variable_id).published
-    if source is None or not source.needed:
+    if series.variable_id in ("simass", "sisnmass"):
         partly = []  # where there is sea ice changes with the month
     share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
-    lacking = "0 or missing" if series.variable_id == "zos" else "missing"
+    lacking = "missing" if series.variable_id in _MAY_BE_ZERO else "0 or missing"
     for what, months in (
         ("every cell is 0 or missing", empty),
         (f"up to {100 * share:.2g} % of the cells are {lacking}", partly),
@@ -182,24 +186,26 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
-                if block.ndim == 3:
-                    filled[start:stop] += _n_filled(block, zeros=variable_id != "zos")
+                filled[start:stop] += _n_filled(block, zeros=variable_id in _MAY_BE_ZERO)
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
                 del block  # before the next one is read
             state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(file, checksum, int(used.sum())))
-    if len(file.shape) == 2:
-        months = file.months[:: file.step_months]
-        state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
+    months = file.months[:: file.step_months]
+    state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
 
 
 def _n_filled(block: AnyArray, *, zeros: bool) -> IntArray:
     """Return the number of cells with a value in each step of a block, also zero or not; none where all are zero."""
-    there = block == block
-    other = there & (block != 0)
-    return np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
+    total = np.zeros(len(block), dtype=int)
+    for level in np.ndindex(block.shape[1:-2]):  # one after another: without a copy of the block
+        part = block[(slice(None), *level)]
+        there = np.abs(part) < UNDECLARED_FILL
+        other = there & (part != 0)
+        total += np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
+    return total
 
 
 def _bands(field: xr.DataArray, n_steps: int) -> Iterator[tuple[slice, ...]]:

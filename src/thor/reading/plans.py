@@ -254,16 +254,8 @@ def _with_own_windows(plans: Mapping[Run, RunPlan], run: Run, windows: Sequence[
         if missing == "error":
             lacking.require(window)
         months = f"{len(lacking.missing(window))} months of {lacking.variable_id}"
-        hint = lacking.hint if window.first_year >= plan.years[0] else _break_before(plan, plans, lacking)
-        warnings.append(f"the window {window} is left out, since {months} are missing.{hint}")
+        warnings.append(f"the window {window} is left out, since {months} are missing.{lacking.hint_on(window)}")
     return replace(plan, windows=tuple(complete), warnings=tuple(warnings))
-
-
-def _break_before(plan: RunPlan, plans: Mapping[Run, RunPlan], part: Series) -> str:
-    """Return the sentence why a series does not continue that of the run before."""
-    before = plans.get(plan.parent.run) if plan.parent and not plan.parent.is_control else None
-    reason = part.break_after(before.series[part.variable_id]) if before and part.variable_id in before.series else ""
-    return f" {reason}.{part.hint}" if reason else part.hint
 
 
 def _compared_with(parent: Parent, plans: Mapping[Run, RunPlan], settings: WindowSettings) -> Parent:

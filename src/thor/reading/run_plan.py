@@ -133,6 +133,8 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
                 raise
             subject = f"its {what} are" if what in ("transports", "tracers") else f"{what} is"
             warnings.append(f"{subject} left out: {error}")
+    if len(alone := [name for name in TRANSPORTS if archive.stored(run, name)]) == 1:
+        warnings.append(f"it has {alone[0]} alone: its transports need both {' and '.join(TRANSPORTS)}")
     if parent and parent.run not in archive:
         warnings.append(f"its parent {parent.run.key} is not in the archive; no baseline")
     optional["transports"] = optional.get("transports", {}) | optional.pop("msftbarot", {})

@@ -14,7 +14,7 @@ from thor.core.variables import variable
 from thor.core.warn import warn_once
 from thor.reading.classic_format import require_whole
 from thor.reading.files import sampled_checksum, unreadable
-from thor.reading.time_axis import read_time_axis, within_name
+from thor.reading.time_axis import month_text, read_time_axis, within_name
 from thor.reading.windows import Window
 
 _REFORM = 12 * 1582 + 10
@@ -85,12 +85,15 @@ class Series:
     files : tuple of SeriesFile
     hint : str
         A sentence for the error that months are missing: where else they may be.
+    interrupted : str
+        Why the files of the run that this one continues are no beginning of the series; empty where they are.
     """
 
     variable_id: str
     where: str
     files: tuple[SeriesFile, ...]
     hint: str = ""
+    interrupted: str = ""
 
     @property
     def identity(self) -> list[dict[str, Any]]:
@@ -130,32 +133,34 @@ class Series:
         return [month_text(month) for month in absent]
 
     def continuing(self, earlier: "Series | None") -> "Series":
-        """Return this series after the files of another that end where it begins; itself where there are none.
+        """Return this series after the files of another that end where it begins; `interrupted` where they do not.
 
         Both have to have the same calendar and numbers of levels, rows and columns.
         """
-        if earlier is None or self.break_after(earlier):
+        if earlier is None:
             return self
-        return replace(self, files=(*earlier.before(self.months[0]), *self.files))
+        before = tuple(file for file in earlier.files if file.months.max() < self.months[0])
+        reason = self._break_after(before, earlier.where)
+        return replace(self, interrupted=reason) if reason else replace(self, files=(*before, *self.files))
 
-    def break_after(self, earlier: "Series") -> str:
-        """Return why the files of another series are no beginning of this one; empty where they are."""
-        first, before = self.files[0], earlier.before(self.months[0])
+    def _break_after(self, before: tuple[SeriesFile, ...], where: str) -> str:
+        """Return why earlier files of another series are no beginning of this one; empty where they are."""
         if not before or before[-1].months.max() + 1 != self.months[0]:
             last = f"ends in {month_text(before[-1].months.max())}" if before else "has no file that ends"
-            return f"{earlier.where} {last} before {month_text(self.months[0])}, in which this begins"
+            return f"{where} {last} before {month_text(self.months[0])}, in which this begins"
         for file in before:
             for what, of_one, of_other in (
-                ("calendar", _calendar(file), _calendar(first)),
-                ("number of levels, rows and columns", file.shape, first.shape),
+                ("calendar", _calendar(file), _calendar(self.files[0])),
+                ("number of levels, rows and columns", file.shape, self.files[0].shape),
             ):
                 if of_one != of_other:
-                    return f"{earlier.where} has {what} {of_one!r}, this has {of_other!r}"
+                    return f"{where} has {what} {of_one!r}, this has {of_other!r}"
         return ""
 
-    def before(self, month: int) -> tuple[SeriesFile, ...]:
-        """Return the files that end before a month."""
-        return tuple(file for file in self.files if file.months.max() < month)
+    def hint_on(self, window: Window) -> str:
+        """Return sentences, each after a blank, on why a window may lack months."""
+        begins_before = window.months.start < self.months[0]
+        return f" {self.interrupted}.{self.hint}" if self.interrupted and begins_before else self.hint
 
     def require(self, window: Window) -> None:
         """Raise IncompleteWindowError when a month of the window is not there."""
@@ -166,8 +171,8 @@ class Series:
         if len(missing) == window.n_months:
             state = f"lies outside the data, {self.span}."
         raise IncompleteWindowError(
-            f"{self.where}: the window {window} {state}{self.hint} Get the missing files, choose other windows, or set "
-            "data_engineering.missing: skip."
+            f"{self.where}: the window {window} {state}{self.hint_on(window)} Get the missing files, choose other "
+            "windows, or set data_engineering.missing: skip."
         )
 
 
@@ -227,7 +232,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
                 remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
                 if field.ndim < n_dims:
-                    remedy = "If the grid is unstructured, get it on lat and lon; if time is a scalar, make it a dim."
+                    remedy = "If the grid is unstructured, get it on lat and lon; do not sum levels; make time a dim."
                 elif field.ndim > n_dims:
                     remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
                 raise DataError(
@@ -293,8 +298,3 @@ def _warn_of_names(headers: Sequence[SeriesFile], where: str) -> None:
             f"{where}: {len(odd)} of {len(headers)} files have other months by their time axis, which counts, than by "
             f"their name: {first} to {last} in {headers[odd[0]].path.name}. Is calendar {headers[0].calendar} right?"
         )
-
-
-def month_text(month: int) -> str:
-    """Return a month counted from January of year zero as ``1850-03``."""
-    return f"{month // 12:04d}-{month % 12 + 1:02d}"

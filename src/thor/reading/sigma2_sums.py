@@ -26,6 +26,7 @@ from thor.reading.files import opened
 from thor.reading.means import DAMAGED, UNWRITTEN
 from thor.reading.positions import meshed
 from thor.reading.series import SeriesFile
+from thor.reading.time_axis import month_text
 from thor.reading.transport_points import TPoints
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,8 @@ def sums_by_class(
     Raises
     ------
     DataError, UnitsError
-        When a file cannot be read, or values and units are not those of the table of variables.
+        When a file cannot be read, a step has no transport, or values and units are not those of the table of
+        variables.
     """
     n_done = 0
     sums = {name: np.zeros((SIGMA2_EDGES.size - 1, faces.size)) for name, faces in ocean.faces.items()}
@@ -140,15 +142,22 @@ def sums_by_class(
 def _add(sums: dict[str, Array], step: TimeStep, fields: dict[str, xr.DataArray], ocean: BinnedOcean) -> None:
     """Add the transports of one time step, times its length, to the sums."""
     classes = {name: FaceClasses(name, faces, ocean.points.grid) for name, faces in ocean.faces.items()}
+    still = set(TRANSPORTS)
     for levels in ocean.blocks(fields.values()):
         density = _densities(step, fields, levels, ocean)
         for point, name in zip("uv", TRANSPORTS, strict=True):
             block = _values(step, fields, name, levels)
             for level in block:
                 level[np.abs(level) > UNDECLARED_FILL] = np.nan
+            if (np.abs(block) > 0).any():
+                still.discard(name)
             flows = to_next_faces(ocean.points.ordered(block), point, ocean.offsets[name], ocean.points.grid)
             for of_level, flow in zip(density, flows, strict=True):
                 classes[name].add(sums[name], ocean.points.ordered(of_level), flow, weight=step.days)
+    for name in sorted(still):
+        file, number = step.places[name]
+        month = month_text(int(file.months[number * file.step_months]))
+        raise DataError(f"'{name}' is 0 or missing in all of {month}. {DAMAGED.format(file.path.name)}")
 
 
 def _densities(

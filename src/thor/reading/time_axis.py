@@ -124,6 +124,11 @@ def within_name(path: Path, first: int, last: int) -> bool:
     return named is None or named[0] <= first <= last <= named[1] or named == (first, first)
 
 
+def month_text(month: int) -> str:
+    """Return a month counted from January of year zero as ``1850-03``."""
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
 def _is_part(path: Path) -> bool:
     """Return whether a file is a part of a store that was fetched from the cloud."""
     return (path.parent / ALL_PARTS).is_file()

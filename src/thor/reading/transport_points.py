@@ -1,5 +1,6 @@
 """Where the transports of a climate model lie: T points in the order of climatologies, faces, levels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -16,10 +17,12 @@ from thor.ocean.grid import Grid
 from thor.ocean.stress_points import Offset, offset_of, staggered_steps
 from thor.reading.fields import read_field
 from thor.reading.files import opened
+from thor.reading.means import steps_in
 from thor.reading.positions import meshed, read_positions, reordered, same_positions, storage_order
 from thor.reading.run_plan import RunPlan
-from thor.reading.series import SeriesFile
+from thor.reading.series import Series, SeriesFile
 from thor.reading.steps import ascending_order, shape_text, with_stress_points
+from thor.reading.windows import Window
 
 _METRES = {"m": 1.0, "cm": 0.01, "km": 1000.0}
 _LEVEL_SLACK = 1e-3
@@ -128,6 +131,36 @@ def sea_cells(plan: RunPlan, points: TPoints) -> Mask:
     raise GridError(f"{plan.run.key}: no 'deptho' lies on the cells of 'zos'. Get that of this model's grid.")
 
 
+def shared_levels(parts: Mapping[str, Series], window: Window) -> Array:
+    """Return the levels that all files of these variables have in a window, as from `stored_levels`.
+
+    They are those of the first file of the run but for rounding, so that all its windows have the same numbers.
+
+    Raises
+    ------
+    DataError
+        When two files have other levels, or in another order.
+    """
+    files = [(file, name) for name, series in parts.items() for file in series.files if steps_in(file, window).size]
+    first, expected = files[0][0], stored_levels(*files[0])
+    for file, name in files:
+        levels = stored_levels(file, name)
+        if not _alike(levels, expected):
+            of_file, of_first = (
+                f"{len(each)} levels from {each[0].mean():g} to {each[-1].mean():g} m" for each in (levels, expected)
+            )
+            raise DataError(
+                f"{file.path.name} has {of_file}, {first.path.name} {of_first}, or others between; expected the same "
+                "in one order. Get all from one version of the run, or store them alike."
+            )
+    of_run = stored_levels(parts[files[0][1]].files[0], files[0][1])
+    return of_run if _alike(of_run, expected) else expected
+
+
+def _alike(levels: Array, others: Array) -> bool:
+    return levels.shape == others.shape and np.allclose(levels, others)
+
+
 @lru_cache(maxsize=16)
 def stored_levels(file: SeriesFile, name: str) -> Array:
     """Return the upper and lower depths of the levels [m], shape (n_levels, 2), positive down, read once.
@@ -141,13 +174,15 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
     with opened(path), netCDF4.Dataset(path) as dataset:
         dim = dataset.variables[name].dimensions[1]
         axis = dataset.variables.get(dim)
-        named = getattr(axis, "bounds", f"{dim}_bnds")
-        bounds = next((b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in dataset.variables), None)
+        named, shape = getattr(axis, "bounds", f"{dim}_bnds"), (len(dataset.dimensions[dim]), 2)
+        there = [b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in dataset.variables]
+        bounds = next((b for b in there if dataset.variables[b].shape == shape), None)
         if axis is None or bounds is None:
+            got = f"bounds '{there[0]}' of shape {dataset.variables[there[0]].shape}" if there else "no bounds"
+            got = "no coordinate" if axis is None else got
             raise DataError(
-                f"{path}: the levels '{dim}' of '{name}' have no bounds; expected a variable '{named}' of shape "
-                f"({len(dataset.dimensions[dim])}, 2), the depths between which each transport flows. Add it, or get a "
-                "file with it."
+                f"{path}: the levels '{dim}' of '{name}' have {got}; expected '{dim}', and '{named}' of shape {shape}, "
+                "the depths between which each transport flows. Add them, or get a file with them."
             )
         units = str(getattr(axis, "units", ""))
         metres = _METRES.get(spelling(units))
@@ -159,7 +194,7 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
         middle = metres * np.abs(np.asarray(axis[:], dtype=float))
         edges = np.sort(np.abs(np.asarray(dataset.variables[bounds][:], dtype=float)), axis=1)
         stated = str(getattr(dataset.variables[bounds], "units", "")) or units
-    if edges.shape[1] != 2 or (np.diff(edges, axis=1) <= 0).any():
+    if (np.diff(edges, axis=1) <= 0).any():
         raise DataError(
             f"{path}: bounds '{bounds}' of the levels enclose no water; expected an upper and a lower depth."
         )

@@ -25,7 +25,7 @@ from thor.reading.means import window_means
 from thor.reading.plans import Plans
 from thor.reading.run_plan import Missing, RunPlan
 from thor.reading.series import Series
-from thor.reading.transport_points import TPoints, face_offset, point_offset, sea_cells, stored_levels, t_points
+from thor.reading.transport_points import TPoints, face_offset, point_offset, sea_cells, shared_levels, t_points
 from thor.reading.windows import ClimatologySettings, Window
 
 log = logging.getLogger(__name__)
@@ -211,20 +211,17 @@ def _components(
     """Return both components on their levels and summed over them, and what they are made from."""
     fields: FaceFields = {}
     sources = {"source": "umo, vmo"}
-    bounds = None
+    window, parts = transports.window, {name: transports.plan.transports[name] for name in TRANSPORTS}
+    bounds = shared_levels(parts, window)
+    order = np.argsort(bounds[:, 0])
     for point, name in zip("uv", TRANSPORTS, strict=True):
-        series = transports.plan.transports[name]
         offset = face_offset(transports.plan, name, points)
-        levels = stored_levels(series.files[0], name)
-        if bounds is not None and not np.array_equal(levels, bounds):
-            raise DataError("'umo' and 'vmo' have other levels; expected the same. Get both from one version.")
-        bounds, order = levels, np.argsort(levels[:, 0])
-        means = window_means(series, [transports.window], checkpoint=checkpoint)
+        means = window_means(parts[name], [window], checkpoint=checkpoint)
         values, column = _on_faces(means.values[0], order, point, offset, points)
         dims = points.grid.dims
         fields[name], fields[f"{name}_column"] = (("lev", *dims), values), (dims, column)
         sources[f"files_{name}"] = "\n".join(means.sources)
-    fields["lev_bnds"] = (("lev", "bnds"), np.asarray(bounds)[order])
+    fields["lev_bnds"] = (("lev", "bnds"), bounds[order])
     return fields, sources
 
 

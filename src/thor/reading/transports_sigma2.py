@@ -23,7 +23,7 @@ from thor.reading.positions import same_positions
 from thor.reading.run_plan import Missing
 from thor.reading.series import Series, SeriesFile
 from thor.reading.sigma2_sums import BinnedOcean, TimeStep, sums_by_class
-from thor.reading.transport_points import face_offset, sea_cells, stored_levels, stored_positions, t_points
+from thor.reading.transport_points import face_offset, sea_cells, shared_levels, stored_positions, t_points
 from thor.reading.transports import FACES, TransportPlan, is_complete
 from thor.reading.windows import ClimatologySettings
 
@@ -155,21 +155,14 @@ def _ocean_of(transports: TransportPlan) -> BinnedOcean:
     """Return the points, levels and faces that the four variables have to share."""
     plan, points = transports.plan, t_points(transports.plan)
     files = {name: series.files[0] for name, series in _series(transports).items()}
-    levels = {name: stored_levels(file, name) for name, file in files.items()}
-    expected = levels["umo"]
-    for name, bounds in levels.items():
-        if bounds.shape != expected.shape or not np.allclose(bounds, expected):
-            raise DataError(
-                f"'{name}' has {len(bounds)} levels down to {bounds.max():g} m, 'umo' {len(expected)} down to "
-                f"{expected.max():g} m; expected the same levels. Get all from one version of the run."
-            )
+    levels = shared_levels(_series(transports), transports.window)
     for name in TRACERS:
         if not same_positions(stored_positions(files[name], name, plan.run.source_id), points.stored):
             raise GridError(f"'{name}' does not lie on the cells of 'zos'. Get it on the native grid.")
     sea = sea_cells(plan, points)
     return BinnedOcean(
         points=points,
-        depths=expected.mean(axis=1),
+        depths=levels.mean(axis=1),
         offsets={name: face_offset(plan, name, points) for name in TRANSPORTS},
         faces={
             name: np.flatnonzero(sea | (points.grid.neighbour(sea.astype(float), step) > 0))

@@ -25,7 +25,7 @@ LEVEL_COLUMNS = {
     "last_year": "last year of the window",
     "warming": "mean warming in the window, or the largest of any window [K]",
     "reference": "years of historical, or the control run, over which warming is given",
-    "reason": "why there is no temperature",
+    "reason": "why there is no temperature; where no window is found, the years that tas has",
 }
 """Columns of the table of warming levels and their meaning."""
 
@@ -165,15 +165,16 @@ def warming_of_runs(
 def _passing(run: Warming, level: float, length: int) -> dict[str, Any]:
     """Return status, window, warming and reference of one level in one run."""
     warming, out = run.running_mean(length), {"reference": run.reference}
+    years = {"reason": f"tas has the years {run.years[0]:04d} to {run.years[-1]:04d}"}
     if not np.isfinite(run.values).all():
-        return out | {"status": "no reference"}
+        return out | years | {"status": "no reference"}
     passed = np.flatnonzero(warming >= level)
     if not passed.size:
-        return out | {"status": "not reached", "warming": float(warming.max()) if warming.size else np.nan}
+        return out | years | {"status": "not reached", "warming": float(warming.max()) if warming.size else np.nan}
     first = int(run.years[passed[0]])
     window = {"first_year": first, "last_year": first + length - 1, "warming": float(warming[passed[0]])}
     if passed[0] == 0:
-        return out | window | {"status": "above at the start"}
+        return out | years | window | {"status": "above at the start"}
     return out | window | {"status": "reached" if first + length > run.first_own_year else "reached before"}
 
 

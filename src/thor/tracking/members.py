@@ -23,7 +23,7 @@ from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
 from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import RUN_FACETS, PlannedResults, run_key, run_mark
-from thor.tracking.shared_window import counts_from_start, start_year, with_years_from_start
+from thor.tracking.shared_window import counts_from_start, run_headers, start_year, with_years_from_start
 
 _VARIANT = re.compile(r"r\d+i\d+(?P<forcing>p\d+(f\d+)?)")
 
@@ -211,9 +211,10 @@ def response_plans(runs: RunDatasets) -> PlannedResults:
         out do not count.
     """
     plans: PlannedResults = {}
+    headers = run_headers(runs)
     for group, keys in members_of(of_one_forcing(runs)).items():
         marks, starts, counts = [], set(), set()
-        for run in (runs[key]() for key in keys):
+        for run in (headers[key]() for key in keys):
             marks.append(run_mark(run))  # that of a run covers its parent
             starts.add(start_year(run))
             counts.add(counts_from_start(run))

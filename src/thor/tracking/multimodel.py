@@ -20,7 +20,7 @@ from thor.tracking.families import families_of
 from thor.tracking.members import members_of, of_one_forcing
 from thor.tracking.regridding import common_grid, regime_shares, to_common_grid
 from thor.tracking.settings import AgreementSettings
-from thor.tracking.shared_window import WindowYears, compared_windows, shared_window
+from thor.tracking.shared_window import WindowYears, compared_windows, run_headers, shared_window
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +156,9 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> PlannedRe
     marks: dict[str, str] = {}
     windows: dict[str, dict[str, dict[WindowYears, str]]] = {}
     compared: set[str] = set()
+    headers = run_headers(runs)
     for key in of_one_forcing(runs):
-        run, experiment = runs[key](), key.split("/")[1]
+        run, experiment = headers[key](), key.split("/")[1]
         marks[key] = run_mark(run)
         windows.setdefault(experiment, {})[key] = compared_windows(run, settings.window)
         if (run["baseline_window"] != "").any():
