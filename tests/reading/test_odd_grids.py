@@ -292,6 +292,26 @@ def test_staggered_stress_that_is_zero_on_land_is_missing_there(tmp_path, points
     np.testing.assert_allclose(curls["zero"], curls["masked"], rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("words", "convention"),
+    [
+        ({"long_name": "Eastward and northward wind stress"}, "true_east_north"),
+        ({"comment": "along the y axis"}, "grid_axes_t_points"),
+        ({}, "true_east_north"),
+    ],
+)
+def test_axes_of_stress_without_standard_names_follow_from_the_other_words_of_its_files(tmp_path, words, convention):
+    write_tiny(tmp_path)
+
+    def described(dataset, name):
+        dataset[name].attrs = {"units": "N m-2", **words}
+        return dataset
+
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, lambda dataset, name=name: described(dataset, name))
+    assert only(tmp_path)[0].attrs["stress_convention"] == convention
+
+
 def test_c_grid_values_with_the_positions_of_t_points_can_be_declared(tmp_path, caplog):
     lat, lon = centres(72, 144, 1.25)
     lat2, lon2 = np.meshgrid(lat, lon, indexing="ij")

@@ -1,16 +1,14 @@
 """Where the cells of a variable lie: latitudes and longitudes under common names, one function per known defect."""
 
 from functools import reduce
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
-from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.angles import LARGEST_ANGLES, unit_factors
 from thor.reading.files import naming, read_file
 
@@ -184,50 +182,6 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
     # meridians meet at the poles, where a longitude has no meaning
     turn = ((lon - other_lon + 180) % 360 - 180) * np.cos(np.deg2rad(lat))
     return not ((np.abs(lat - other_lat) > degrees) | (np.abs(turn) > degrees)).any()
-
-
-def storage_order(place: xr.Dataset, reference: xr.Dataset) -> dict[str, IntArray]:
-    """Return rows and columns in the order in which other positions of the same grid are stored, by dim.
-
-    Parameters
-    ----------
-    place, reference : xarray.Dataset
-        As from `read_positions`. They may lie beside one another, on T points and on edges or corners.
-
-    Returns
-    -------
-    dict of str to ndarray of int
-        For `place.isel`; empty where it is stored as the reference is, and where no order brings the two together:
-        rows or columns may run the other way, and columns begin at another longitude.
-    """
-    points, wanted = meshed(place), meshed(reference)
-    if points[0].shape != wanted[0].shape or same_positions(place, reference):
-        return {}
-    here, there = unit_vectors(*points), unit_vectors(*wanted)
-    cell = np.maximum(*(distance(np.roll(there, -1, axis), there) for axis in (1, 2)))
-    n_rows, n_columns = points[0].shape
-    middle = n_rows // 2
-    for down, back in product((1, -1), repeat=2):
-        rows = np.arange(n_rows)[::down]
-        gaps = distance(here[:, rows[middle], ::back], there[:, middle, :1])
-        first = 0 if np.isnan(gaps).all() else int(np.nanargmin(gaps))
-        for start in (0, first):
-            columns = np.roll(np.arange(n_columns)[::back], -start)
-            with np.errstate(divide="ignore", invalid="ignore"):  # repeated cells
-                apart = distance(here[:, rows[:, None], columns], there) / cell
-            if np.nanquantile(apart, 0.9) < 1:
-                dims = ("lat", "lon") if place["lat"].ndim == 1 else ("y", "x")
-                found = zip(dims, (rows, columns), strict=True)
-                return {dim: order for dim, order in found if (order != np.arange(order.size)).any()}
-    return {}
-
-
-def reordered(values: AnyArray, order: dict[str, IntArray]) -> AnyArray:
-    """Return values (..., n_rows, n_columns) in an order of rows and columns as from `storage_order`."""
-    for axis, dims in ((-2, ("lat", "y")), (-1, ("lon", "x"))):
-        for dim in order.keys() & dims:
-            values = np.take(values, order[dim], axis=axis)
-    return values
 
 
 def some_positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:

@@ -12,7 +12,8 @@ from thor.reading.archive import Archive
 from thor.reading.fields import read_field, unit_factor
 from thor.reading.files import attributes
 from thor.reading.grids import Group, grid_groups, label_of, not_used
-from thor.reading.positions import read_positions, same_positions, storage_order
+from thor.reading.orders import storage_order
+from thor.reading.positions import read_positions, same_positions
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
