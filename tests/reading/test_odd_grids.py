@@ -88,6 +88,17 @@ def test_longitude_before_latitude_is_named_with_the_remedy(tmp_path, n_dims):
         only(tmp_path)
 
 
+@pytest.mark.parametrize("with_positions", [False, True])
+def test_depth_on_2d_coordinates_stored_longitude_first_is_put_beside_sea_level(tmp_path, caplog, with_positions):
+    write_tiny(tmp_path, lat=(places := np.meshgrid(*centres(), indexing="ij"))[0], lon=places[1])
+    _, expected = only(tmp_path)
+    names = ("deptho", "lat", "lon") if with_positions else ("deptho",)
+    rewritten(tmp_path, "deptho", lambda d: d.assign({name: d[name].transpose("i", "j") for name in names}))
+    _, features = only(tmp_path)
+    np.testing.assert_array_equal(features["deptho"].values, expected["deptho"].values)
+    assert "'deptho' is stored as (i, j); put latitude before longitude" in caplog.text
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_section_of_one_row_gives_no_warning_of_numpy(tmp_path):
     lat, lon = np.meshgrid([-50.0], centres()[1], indexing="ij")
@@ -128,6 +139,23 @@ def test_files_of_a_series_in_different_orders_are_named(tmp_path):
     with pytest.raises(GridError, match=f"the cells of {second.name} do not lie where those of zos_.*199512.nc do"):
         only(tmp_path)
     assert int(features["valid"].sum()) > 2000
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e20])
+def test_files_of_a_series_of_which_some_have_no_positions_on_land_lie_on_one_grid(tmp_path, fill):
+    lat, lon = np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon, years=(1995, 1995))
+    wet = sea(lat, lon)
+    positions = np.where(wet, lat, fill), np.where(wet, lon, fill)
+    for name in ("zos", "tauuo", "tauvo"):
+        write(tmp_path, name, np.where(wet, FIELDS[name](lat, lon), np.nan), *positions, years=(1996, 1996))
+    for path in tmp_path.rglob("zos_*.nc"):  # dims may have the names that positions have in THOR
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            renamed = dataset.rename(lat="latitude", lon="longitude").rename(j="lat", i="lon").load()
+        path.unlink()
+        renamed.to_netcdf(path)
+    ocean, _ = only(tmp_path)
+    np.testing.assert_allclose((ocean["zos"] + ocean["removed_mean"]).values[0][wet], zos(lat, lon)[wet], atol=1e-6)
 
 
 def test_a_month_of_fill_values_is_named_with_its_window(tmp_path):

@@ -1,5 +1,6 @@
 """Where the cells of a variable lie: latitudes and longitudes under common names, one function per known defect."""
 
+from collections.abc import Hashable
 from functools import reduce
 from pathlib import Path
 
@@ -48,22 +49,12 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
         dataset = read_file(path, variable_id, first=True)
         rows, columns = common_dims(dataset, variable_id, where=where)
         place = positions(dataset, variable_id, where=where)
-        if _latitude_along_columns(place["lat"].values):
-            rows, columns = columns, rows
         if dataset[variable_id].dims[-2:] != (rows, columns):
             raise GridError(
                 f"'{variable_id}' is stored as {dataset[variable_id].dims[-2:]}; expected latitude before longitude. "
                 f"Reorder its dims: ncpdq -a time,{rows},{columns} in.nc out.nc."
             )
         return place
-
-
-def _latitude_along_columns(lat: Array) -> bool:
-    """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
-    if lat.ndim != 2:
-        return False
-    rows, columns = (step[np.isfinite(step)] for step in (np.abs(np.diff(lat, axis=axis)) for axis in (0, 1)))
-    return bool(rows.size and columns.size and np.median(columns) > 2 * np.median(rows))
 
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
@@ -124,11 +115,15 @@ def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Take latitude and longitude zero as missing where more than one cell has both: left out on land."""
     if dataset["lat"].ndim == 1:
         return dataset
-    zero = (dataset["lat"] == 0) & (dataset["lon"] == 0)
+    zero = _both_zero(dataset)
     if int(zero.sum()) < 2:
         return dataset
     warn_once(where, "cells with latitude and longitude zero are taken as land without position")
     return _without_position(dataset, zero)
+
+
+def _both_zero(dataset: xr.Dataset) -> xr.DataArray:
+    return (dataset["lat"] == 0) & (dataset["lon"] == 0)
 
 
 def longitudes_from_zero(dataset: xr.Dataset, where: str) -> xr.Dataset:
@@ -187,7 +182,11 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
 def some_positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
     """Return the positions of some hundred cells all over an open file: enough to compare the files of a series."""
     every = {dim: slice(None, None, max(1, dataset.sizes[dim] // 16)) for dim in dataset[variable_id].dims[-2:]}
-    return _coordinates_of(dataset.isel(every), variable_id, where)
+    cells = _coordinates_of(dataset.isel(every), variable_id, where)[["lat", "lon"]]
+    if cells["lat"].ndim == 1:
+        return cells
+    # land may be without position in some files only
+    return _without_position(cells, _impossible(cells["lat"], cells["lon"]) | _both_zero(cells))
 
 
 def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dataset:
@@ -195,6 +194,8 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
     out, units = {}, {}
     for short in ("lat", "lon"):
         found = _find(dataset, variable_id, short)
+        if short == "lat" and found and _latitude_along(grid[-1], dataset[found]):
+            grid = grid[::-1]
         if found is None:
             there = ", ".join(map(str, dataset.variables))
             raise GridError(
@@ -246,6 +247,16 @@ def _find(dataset: xr.Dataset, variable_id: str, short: str) -> str | None:
         rank = _NAMES[short].index(name) if name in _NAMES[short] else len(_NAMES[short])
         candidates.append((-array.ndim, name not in named, rank, not standard, name))
     return min(candidates)[-1] if candidates else None
+
+
+def _latitude_along(columns: Hashable, lat: xr.DataArray) -> bool:
+    """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
+    if lat.ndim != 2:
+        return False
+    angles = lat.transpose(..., columns).where(abs(lat) <= LARGEST_ANGLES["lat"]).values
+    along_rows, along_columns = (np.abs(np.diff(angles, axis=axis)) for axis in (0, 1))
+    known = np.isfinite(along_rows).any() and np.isfinite(along_columns).any()
+    return bool(known and np.nanmedian(along_columns) > 2 * np.nanmedian(along_rows))
 
 
 def _without_position(dataset: xr.Dataset, cells: xr.DataArray) -> xr.Dataset:
