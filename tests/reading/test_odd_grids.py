@@ -1,5 +1,6 @@
 """Unusual but readable grids, orders of storage and stresses, and errors for invalid ones: a small archive for each."""
 
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.reading.small_archives import only, read, relative_rms, rewritten
-from tests.tiny_archive import FIELDS, areas, centres, sea, tauuo, tauvo, write, write_tiny, zos
+from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, tauuo, tauvo, write, write_tiny, zos
 from thor.core.errors import DataError, GridError
 from thor.core.warn import warn_once
 from thor.reading.positions import read_positions
@@ -275,6 +276,42 @@ def test_a_run_on_an_unstructured_grid_too_is_read_on_the_regridded_one(tmp_path
         path.unlink()
     with pytest.raises(GridError, match="an unstructured grid, .* name its label in grid_labels"):
         read(tmp_path / "both")
+
+
+@pytest.mark.parametrize(
+    ("labels", "warned"),
+    [
+        (
+            ("gn", "gn", "gn"),
+            r"files on grid 'gn' are not used: 'tauuo' has \(36, 73\) rows and columns, 'zos' \(36, 72\)",
+        ),
+        (("g1", "g2", "g3"), "zos on g1; tauuo on g2; tauvo on g3 share no grid and are not used"),
+    ],
+)
+def test_a_regridded_run_is_read_where_stress_and_sea_level_differ_natively(tmp_path, caplog, labels, warned):
+    coarse = centres(18, 36, 5.0)
+    write_tiny(tmp_path, lat=coarse[0], lon=coarse[1], grid_label="gr")
+    lat, lon = centres()
+    cyclic = np.append(lon, lon[0] + 360)
+    for name, label, east in zip(("zos", "tauuo", "tauvo"), labels, (lon, cyclic, cyclic), strict=True):
+        wet = sea(lat, east)
+        write(tmp_path, name, np.where(wet, FIELDS[name](lat, east), np.nan), lat, east, grid_label=label)
+    write(tmp_path, "deptho", deptho(lat, lon), lat, lon, grid_label=labels[0])
+    assert only(tmp_path)[0].attrs["grid_label"] == "gr"
+    assert re.search(warned, caplog.text)
+
+
+def test_points_with_grid_labels_of_their_own_may_be_stored_in_another_order(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
+    north = lat + 2.5
+    u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    write(tmp_path, "tauuo", np.where(u, tauuo(lat, lon + 2.5), np.nan), lat, lon + 2.5, grid_label="gu")
+    write(tmp_path, "tauvo", np.where(v, tauvo(north, lon), np.nan), north, lon, bounds=False, grid_label="gv")
+    _, expected = only(tmp_path)
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, both)
+    _, features = only(tmp_path)
+    np.testing.assert_allclose(features["wind_stress_curl"].values, expected["wind_stress_curl"].values, atol=1e-12)
 
 
 def test_a_cyclic_column_is_one_column(tmp_path):
