@@ -196,6 +196,18 @@ def test_repeated_columns_are_skipped_and_counted_once():
     np.testing.assert_array_equal(grid.neighbour(grid.lon, (0, 1))[:, :72], plain.neighbour(plain.lon, (0, 1)))
 
 
+def test_repeated_columns_of_land_without_positions_are_counted_once():
+    regular = Grid.from_dataset(regular_grid(5.0))
+    lat, lon = regular.lat.copy(), regular.lon
+    lat[10:14] = np.nan
+    halo = np.r_[71, 0:72, 0]
+    positions = {"lat": (("y", "x"), lat[:, halo]), "lon": (("y", "x"), lon[:, halo])}
+    grid = Grid.from_dataset(xr.Dataset(coords=positions))
+    assert np.argwhere(grid.duplicate.all(axis=0)).ravel().tolist() == [0, 73] and grid.duplicate.sum() == 2 * 36
+    # areas may be published on land too
+    assert regular.area[:, halo][~grid.duplicate].sum() == pytest.approx(SPHERE)
+
+
 def test_fill_values_among_positions_are_named():
     lat, lon = np.meshgrid(np.arange(0.0, 5), np.arange(0.0, 6), indexing="ij")
     lat[2, 3] = 9.97e36

@@ -1,5 +1,6 @@
 """Unusual but readable grids, orders of storage and stresses, and errors for invalid ones: a small archive for each."""
 
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import xarray as xr
 
 from tests.reading.small_archives import only, read, relative_rms, rewritten
-from tests.tiny_archive import FIELDS, areas, centres, sea, tauuo, tauvo, write, write_tiny, zos
+from tests.tiny_archive import FIELDS, areas, centres, deptho, sea, tauuo, tauvo, write, write_tiny, zos
 from thor.core.errors import DataError, GridError
 from thor.core.warn import warn_once
 from thor.reading.positions import read_positions
@@ -88,6 +89,17 @@ def test_longitude_before_latitude_is_named_with_the_remedy(tmp_path, n_dims):
         only(tmp_path)
 
 
+@pytest.mark.parametrize("with_positions", [False, True])
+def test_depth_on_2d_coordinates_stored_longitude_first_is_put_beside_sea_level(tmp_path, caplog, with_positions):
+    write_tiny(tmp_path, lat=(places := np.meshgrid(*centres(), indexing="ij"))[0], lon=places[1])
+    _, expected = only(tmp_path)
+    names = ("deptho", "lat", "lon") if with_positions else ("deptho",)
+    rewritten(tmp_path, "deptho", lambda d: d.assign({name: d[name].transpose("i", "j") for name in names}))
+    _, features = only(tmp_path)
+    np.testing.assert_array_equal(features["deptho"].values, expected["deptho"].values)
+    assert "'deptho' is stored as (i, j); put latitude before longitude" in caplog.text
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_section_of_one_row_gives_no_warning_of_numpy(tmp_path):
     lat, lon = np.meshgrid([-50.0], centres()[1], indexing="ij")
@@ -128,6 +140,23 @@ def test_files_of_a_series_in_different_orders_are_named(tmp_path):
     with pytest.raises(GridError, match=f"the cells of {second.name} do not lie where those of zos_.*199512.nc do"):
         only(tmp_path)
     assert int(features["valid"].sum()) > 2000
+
+
+@pytest.mark.parametrize("fill", [0.0, 1e20])
+def test_files_of_a_series_of_which_some_have_no_positions_on_land_lie_on_one_grid(tmp_path, fill):
+    lat, lon = np.meshgrid(*centres(), indexing="ij")
+    write_tiny(tmp_path, lat=lat, lon=lon, years=(1995, 1995))
+    wet = sea(lat, lon)
+    positions = np.where(wet, lat, fill), np.where(wet, lon, fill)
+    for name in ("zos", "tauuo", "tauvo"):
+        write(tmp_path, name, np.where(wet, FIELDS[name](lat, lon), np.nan), *positions, years=(1996, 1996))
+    for path in tmp_path.rglob("zos_*.nc"):  # dims may have the names that positions have in THOR
+        with xr.open_dataset(path, decode_times=False) as dataset:
+            renamed = dataset.rename(lat="latitude", lon="longitude").rename(j="lat", i="lon").load()
+        path.unlink()
+        renamed.to_netcdf(path)
+    ocean, _ = only(tmp_path)
+    np.testing.assert_allclose((ocean["zos"] + ocean["removed_mean"]).values[0][wet], zos(lat, lon)[wet], atol=1e-6)
 
 
 def test_a_month_of_fill_values_is_named_with_its_window(tmp_path):
@@ -249,6 +278,42 @@ def test_a_run_on_an_unstructured_grid_too_is_read_on_the_regridded_one(tmp_path
         read(tmp_path / "both")
 
 
+@pytest.mark.parametrize(
+    ("labels", "warned"),
+    [
+        (
+            ("gn", "gn", "gn"),
+            r"files on grid 'gn' are not used: 'tauuo' has \(36, 73\) rows and columns, 'zos' \(36, 72\)",
+        ),
+        (("g1", "g2", "g3"), "zos on g1; tauuo on g2; tauvo on g3 share no grid and are not used"),
+    ],
+)
+def test_a_regridded_run_is_read_where_stress_and_sea_level_differ_natively(tmp_path, caplog, labels, warned):
+    coarse = centres(18, 36, 5.0)
+    write_tiny(tmp_path, lat=coarse[0], lon=coarse[1], grid_label="gr")
+    lat, lon = centres()
+    cyclic = np.append(lon, lon[0] + 360)
+    for name, label, east in zip(("zos", "tauuo", "tauvo"), labels, (lon, cyclic, cyclic), strict=True):
+        wet = sea(lat, east)
+        write(tmp_path, name, np.where(wet, FIELDS[name](lat, east), np.nan), lat, east, grid_label=label)
+    write(tmp_path, "deptho", deptho(lat, lon), lat, lon, grid_label=labels[0])
+    assert only(tmp_path)[0].attrs["grid_label"] == "gr"
+    assert re.search(warned, caplog.text)
+
+
+def test_points_with_grid_labels_of_their_own_may_be_stored_in_another_order(tmp_path):
+    lat, lon, wet = write_tiny(tmp_path, skip=("tauuo", "tauvo"))
+    north = lat + 2.5
+    u, v = wet & np.roll(wet, -1, 1), wet & np.roll(wet, -1, 0)
+    write(tmp_path, "tauuo", np.where(u, tauuo(lat, lon + 2.5), np.nan), lat, lon + 2.5, grid_label="gu")
+    write(tmp_path, "tauvo", np.where(v, tauvo(north, lon), np.nan), north, lon, bounds=False, grid_label="gv")
+    _, expected = only(tmp_path)
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, both)
+    _, features = only(tmp_path)
+    np.testing.assert_allclose(features["wind_stress_curl"].values, expected["wind_stress_curl"].values, atol=1e-12)
+
+
 def test_a_cyclic_column_is_one_column(tmp_path):
     lat, lon = centres()
     write_tiny(tmp_path / "plain")
@@ -290,6 +355,26 @@ def test_staggered_stress_that_is_zero_on_land_is_missing_there(tmp_path, points
             write(tmp_path / name, variable_id, np.where(mask, FIELDS[variable_id](y, x), np.nan), y, x, fill=fill)
         curls[name] = only(tmp_path / name)[1]["wind_stress_curl"].values[0, :-1]  # the last row ends at the pole
     np.testing.assert_allclose(curls["zero"], curls["masked"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("words", "convention"),
+    [
+        ({"long_name": "Eastward and northward wind stress"}, "true_east_north"),
+        ({"comment": "along the y axis"}, "grid_axes_t_points"),
+        ({}, "true_east_north"),
+    ],
+)
+def test_axes_of_stress_without_standard_names_follow_from_the_other_words_of_its_files(tmp_path, words, convention):
+    write_tiny(tmp_path)
+
+    def described(dataset, name):
+        dataset[name].attrs = {"units": "N m-2", **words}
+        return dataset
+
+    for name in ("tauuo", "tauvo"):
+        rewritten(tmp_path, name, lambda dataset, name=name: described(dataset, name))
+    assert only(tmp_path)[0].attrs["stress_convention"] == convention
 
 
 def test_c_grid_values_with_the_positions_of_t_points_can_be_declared(tmp_path, caplog):

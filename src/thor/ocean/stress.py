@@ -33,6 +33,9 @@ COASTAL_CURL = {
 """Curl of a cell at the coast, by the points of the components. All three differ from the curl at the centre of
 the cell by about the same: 6 to 8 % rms at 2.5 degrees, half that at 1.25, for stress of the scale of basins."""
 
+AXES_ATTRIBUTES = ("standard_name", "long_name", "description", "comment")
+"""Attributes whose words distinguish true components from those along the grid; the first that does counts."""
+
 _TRUE = re.compile(r"eastward|northward|true east|true north|zonal|meridional", re.IGNORECASE)
 _ALONG_GRID = re.compile(
     r"_[xy]_stress|\b[xy][- ](?:stress|axis|direction|component)|(?:model|native) grid", re.IGNORECASE
@@ -168,7 +171,7 @@ def _says_true(dataset: xr.Dataset, *, staggered: bool) -> bool:
 
 def _axes_by_attributes(stress: xr.DataArray) -> bool | None:
     """Return True for true components, False for those along the grid, None without such attributes."""
-    for name in ("standard_name", "long_name", "description", "comment"):
+    for name in AXES_ATTRIBUTES:
         text = str(stress.attrs.get(name, ""))
         true, along_grid = bool(_TRUE.search(text)), bool(_ALONG_GRID.search(text))
         if true != along_grid:

@@ -89,9 +89,9 @@ class Topology:
 
     @property
     def duplicate(self) -> Mask:
-        """Cells that repeat the place of another, shape (n_rows, n_columns); leave them out of sums."""
+        """Cells that repeat another, with or without position, shape (n_rows, n_columns); leave them out of sums."""
         index = np.arange(self.known.size).reshape(self.known.shape)
-        return self.known & (self.locate((0, 0)).cell != index)
+        return self.with_positions_everywhere().locate((0, 0)).cell != index
 
     def with_positions_everywhere(self) -> "Topology":
         """Return the same topology as if every cell had a position: -1 is then the end of the grid only."""

@@ -14,12 +14,14 @@ from thor.core.errors import DataError, GridError, listed
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
+from thor.ocean.stress import AXES_ATTRIBUTES
 from thor.reading import steps
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
 from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
-from thor.reading.positions import meshed, read_positions, reordered, same_positions, storage_order
+from thor.reading.orders import reordered, storage_order
+from thor.reading.positions import meshed, read_positions, same_positions
 from thor.reading.run_files import FIXED_FIELDS
 from thor.reading.run_plan import RunPlan
 from thor.reading.series import Series
@@ -141,10 +143,10 @@ def _add_means(
     for name, mean in means.items():
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
         if name in STRESS:
-            # the standard name in the file distinguishes true east from the axis of the grid
-            attrs["standard_name"] = str(
-                attributes(_first_file(plan, name), name).get("standard_name", attrs["standard_name"])
-            )
+            # the words of the file, not those of the table, distinguish true east from the axis of the grid
+            words = attributes(_first_file(plan, name), name)
+            attrs = {key: value for key, value in attrs.items() if key not in AXES_ATTRIBUTES}
+            attrs |= {key: str(words[key]) for key in AXES_ATTRIBUTES if key in words}
         out[name] = (("window", *context.grid.dims), reordered(mean.values, orders[name]), attrs)
     years = np.array([[window.first_year, window.last_year] for window in windows])
     baselines = [str(plan.baselines.get(window, "")) for window in windows]

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import Array
 from thor.core.errors import ConfigError, DataError, DiskError, GridError
 from thor.core.warn import warn_once
 from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.archive import Archive
 from thor.reading.files import attributes
+from thor.reading.orders import storage_order
 from thor.reading.positions import meshed, read_positions
 from thor.reading.runs import Run
 from thor.reading.tree import Stored
@@ -45,8 +45,8 @@ def label_of(group: Group) -> str:
 def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tuple[list[Group], list[str]]:
     """Return the files of these variables of a run that lie on one grid, for each such grid, the native one first.
 
-    The sentences beside them name the grid labels that are not used because their first file cannot be read. A label
-    of no grid, as of an unstructured model, is warned of once.
+    The sentences beside them name the grid labels that are not used because their first file cannot be read, or because
+    the variables share no grid under them. A label of no grid, as of an unstructured model, is warned of once.
 
     Parameters
     ----------
@@ -89,8 +89,14 @@ def grid_groups(archive: Archive, run: Run, variable_ids: Sequence[str]) -> tupl
     foreign = {sentence for sentence, error in refused.items() if isinstance(error, GridError)}
     for sentence in sorted(foreign):
         warn_once(sentence)
-    damaged = [sentence for sentence in refused if sentence not in foreign]
-    return sorted(groups, key=lambda group: _rank(group, places)), damaged
+    warnings = [sentence for sentence in refused if sentence not in foreign]
+    used = {(name, stored.grid_label) for group in groups for name, stored in group.items()}
+    spare = {
+        name: {label for label in stored if (name, label) in places.keys() - used} for name, stored in there.items()
+    }
+    if all(spare.values()):
+        warnings.append(f"{_labels(spare)} share no grid and are not used")
+    return sorted(groups, key=lambda group: _rank(group, places)), warnings
 
 
 def not_used(label: str, error: DataError, path: Path | None = None) -> str:
@@ -123,14 +129,14 @@ def _places(there: Mapping[str, Mapping[str, Stored]], where: str) -> tuple[_Pla
 
 
 def _groups(there: Mapping[str, Mapping[str, Stored]], places: _Places) -> list[Group]:
-    names, points = list(there), {key: meshed(place) for key, place in places.items()}
+    names = list(there)
     labels_of = [sorted(label for label in there[name] if (name, label) in places) for name in names]
     mixed = any(labels != labels_of[0] for labels in labels_of)
     groups: list[Group] = []
     # T points may have a label that u or v points share with other grids: every label is tried
     for labels in product(*labels_of):
-        first, *rest = (points[key] for key in zip(names, labels, strict=True))
-        if len(set(labels)) == 1 or (mixed and all(_lie_together(first, other) for other in rest)):
+        first, *rest = (places[key] for key in zip(names, labels, strict=True))
+        if len(set(labels)) == 1 or (mixed and all(_apart(first, other) < FARTHEST for other in rest)):
             groups.append({name: there[name][label] for name, label in zip(names, labels, strict=True)})
     return groups
 
@@ -143,25 +149,26 @@ def _rank(group: Group, places: _Places) -> tuple[bool, bool, bool, bool, int, s
     of_group = [places[name, stored.grid_label] for name, stored in group.items()]
     about = attributes(next(iter(group.values())).files()[0])
     words = " ".join(str(about.get(name, "")) for name in ("grid", "comment"))
-    points = [meshed(place) for place in of_group]
-    staggered = any(_apart(points[0], other) > 0.1 for other in points[1:])
+    staggered = any(_apart(of_group[0], other) > 0.1 for other in of_group[1:])
     return (
         label_of(group) != NATIVE,
         bool(_REGRIDDED.search(words)),
         not staggered,
         of_group[0]["lat"].ndim == 1,
-        -points[0][0].size,
+        -meshed(of_group[0])[0].size,
         label_of(group),
     )
 
 
-def _lie_together(first: tuple[Array, Array], other: tuple[Array, Array]) -> bool:
-    return first[0].shape == other[0].shape and _apart(first, other) < FARTHEST
+def _apart(first: xr.Dataset, other: xr.Dataset) -> float:
+    """Return the median distance between points of the same index, in spacings of the first; infinite on other shapes.
 
-
-def _apart(first: tuple[Array, Array], other: tuple[Array, Array]) -> float:
-    """Return the median distance between points of the same index, in spacings of the first."""
-    here, there = unit_vectors(*first), unit_vectors(*other)
+    Rows and columns are taken in the order of the first.
+    """
+    points, others = meshed(first), meshed(other.isel(storage_order(other, first)))
+    if points[0].shape != others[0].shape:
+        return np.inf
+    here, there = unit_vectors(*points), unit_vectors(*others)
     rows, columns = (distance(np.roll(here, -1, axis), here) for axis in (1, 2))
     spacing = np.sqrt(np.nanmedian(rows) * np.nanmedian(columns))
     gaps = distance(here, there)

@@ -1,16 +1,15 @@
 """Where the cells of a variable lie: latitudes and longitudes under common names, one function per known defect."""
 
+from collections.abc import Hashable
 from functools import reduce
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import AnyArray, Array, IntArray
+from thor.core.arrays import Array
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
-from thor.ocean.sphere import distance, unit_vectors
 from thor.reading.angles import LARGEST_ANGLES, unit_factors
 from thor.reading.files import naming, read_file
 
@@ -50,22 +49,12 @@ def read_positions(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
         dataset = read_file(path, variable_id, first=True)
         rows, columns = common_dims(dataset, variable_id, where=where)
         place = positions(dataset, variable_id, where=where)
-        if _latitude_along_columns(place["lat"].values):
-            rows, columns = columns, rows
         if dataset[variable_id].dims[-2:] != (rows, columns):
             raise GridError(
                 f"'{variable_id}' is stored as {dataset[variable_id].dims[-2:]}; expected latitude before longitude. "
                 f"Reorder its dims: ncpdq -a time,{rows},{columns} in.nc out.nc."
             )
         return place
-
-
-def _latitude_along_columns(lat: Array) -> bool:
-    """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
-    if lat.ndim != 2:
-        return False
-    rows, columns = (step[np.isfinite(step)] for step in (np.abs(np.diff(lat, axis=axis)) for axis in (0, 1)))
-    return bool(rows.size and columns.size and np.median(columns) > 2 * np.median(rows))
 
 
 def positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
@@ -126,11 +115,15 @@ def zero_on_land_to_missing(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Take latitude and longitude zero as missing where more than one cell has both: left out on land."""
     if dataset["lat"].ndim == 1:
         return dataset
-    zero = (dataset["lat"] == 0) & (dataset["lon"] == 0)
+    zero = _both_zero(dataset)
     if int(zero.sum()) < 2:
         return dataset
     warn_once(where, "cells with latitude and longitude zero are taken as land without position")
     return _without_position(dataset, zero)
+
+
+def _both_zero(dataset: xr.Dataset) -> xr.DataArray:
+    return (dataset["lat"] == 0) & (dataset["lon"] == 0)
 
 
 def longitudes_from_zero(dataset: xr.Dataset, where: str) -> xr.Dataset:
@@ -186,54 +179,14 @@ def same_positions(first: xr.Dataset, second: xr.Dataset, *, degrees: float = 1e
     return not ((np.abs(lat - other_lat) > degrees) | (np.abs(turn) > degrees)).any()
 
 
-def storage_order(place: xr.Dataset, reference: xr.Dataset) -> dict[str, IntArray]:
-    """Return rows and columns in the order in which other positions of the same grid are stored, by dim.
-
-    Parameters
-    ----------
-    place, reference : xarray.Dataset
-        As from `read_positions`. They may lie beside one another, on T points and on edges or corners.
-
-    Returns
-    -------
-    dict of str to ndarray of int
-        For `place.isel`; empty where it is stored as the reference is, and where no order brings the two together:
-        rows or columns may run the other way, and columns begin at another longitude.
-    """
-    points, wanted = meshed(place), meshed(reference)
-    if points[0].shape != wanted[0].shape or same_positions(place, reference):
-        return {}
-    here, there = unit_vectors(*points), unit_vectors(*wanted)
-    cell = np.maximum(*(distance(np.roll(there, -1, axis), there) for axis in (1, 2)))
-    n_rows, n_columns = points[0].shape
-    middle = n_rows // 2
-    for down, back in product((1, -1), repeat=2):
-        rows = np.arange(n_rows)[::down]
-        gaps = distance(here[:, rows[middle], ::back], there[:, middle, :1])
-        first = 0 if np.isnan(gaps).all() else int(np.nanargmin(gaps))
-        for start in (0, first):
-            columns = np.roll(np.arange(n_columns)[::back], -start)
-            with np.errstate(divide="ignore", invalid="ignore"):  # repeated cells
-                apart = distance(here[:, rows[:, None], columns], there) / cell
-            if np.nanquantile(apart, 0.9) < 1:
-                dims = ("lat", "lon") if place["lat"].ndim == 1 else ("y", "x")
-                found = zip(dims, (rows, columns), strict=True)
-                return {dim: order for dim, order in found if (order != np.arange(order.size)).any()}
-    return {}
-
-
-def reordered(values: AnyArray, order: dict[str, IntArray]) -> AnyArray:
-    """Return values (..., n_rows, n_columns) in an order of rows and columns as from `storage_order`."""
-    for axis, dims in ((-2, ("lat", "y")), (-1, ("lon", "x"))):
-        for dim in order.keys() & dims:
-            values = np.take(values, order[dim], axis=axis)
-    return values
-
-
 def some_positions(dataset: xr.Dataset, variable_id: str, *, where: str) -> xr.Dataset:
     """Return the positions of some hundred cells all over an open file: enough to compare the files of a series."""
     every = {dim: slice(None, None, max(1, dataset.sizes[dim] // 16)) for dim in dataset[variable_id].dims[-2:]}
-    return _coordinates_of(dataset.isel(every), variable_id, where)
+    cells = _coordinates_of(dataset.isel(every), variable_id, where)[["lat", "lon"]]
+    if cells["lat"].ndim == 1:
+        return cells
+    # land may be without position in some files only
+    return _without_position(cells, _impossible(cells["lat"], cells["lon"]) | _both_zero(cells))
 
 
 def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dataset:
@@ -241,6 +194,8 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
     out, units = {}, {}
     for short in ("lat", "lon"):
         found = _find(dataset, variable_id, short)
+        if short == "lat" and found and _latitude_along(grid[-1], dataset[found]):
+            grid = grid[::-1]
         if found is None:
             there = ", ".join(map(str, dataset.variables))
             raise GridError(
@@ -292,6 +247,16 @@ def _find(dataset: xr.Dataset, variable_id: str, short: str) -> str | None:
         rank = _NAMES[short].index(name) if name in _NAMES[short] else len(_NAMES[short])
         candidates.append((-array.ndim, name not in named, rank, not standard, name))
     return min(candidates)[-1] if candidates else None
+
+
+def _latitude_along(columns: Hashable, lat: xr.DataArray) -> bool:
+    """Return whether 2-D latitudes change from column to column instead of from row to row: the dims are swapped."""
+    if lat.ndim != 2:
+        return False
+    angles = lat.transpose(..., columns).where(abs(lat) <= LARGEST_ANGLES["lat"]).values
+    along_rows, along_columns = (np.abs(np.diff(angles, axis=axis)) for axis in (0, 1))
+    known = np.isfinite(along_rows).any() and np.isfinite(along_columns).any()
+    return bool(known and np.nanmedian(along_columns) > 2 * np.nanmedian(along_rows))
 
 
 def _without_position(dataset: xr.Dataset, cells: xr.DataArray) -> xr.Dataset:

@@ -12,7 +12,8 @@ from thor.reading.archive import Archive
 from thor.reading.fields import read_field, unit_factor
 from thor.reading.files import attributes
 from thor.reading.grids import Group, grid_groups, label_of, not_used
-from thor.reading.positions import read_positions, same_positions, storage_order
+from thor.reading.orders import storage_order
+from thor.reading.positions import read_positions, same_positions
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
@@ -90,12 +91,14 @@ def _surface(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[s
 
 
 def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, ...]) -> None:
-    """Raise DataError without a common year, a known unit or a depth on the cells of sea level: others are there."""
+    """Raise DataError without a common year, shape, known unit or depth on the cells of sea level: others are there."""
     first, last = (pick(part.whole_years[k] for part in series.values()) for k, pick in enumerate((max, min)))
     if first > last:
         spans = "; ".join(f"{name} {part.span}" for name, part in series.items())
         raise DataError(f"no year of which all variables have every month: {spans}.")
     for name, part in series.items():
+        if (got := part.files[0].shape) != (expected := series["zos"].files[0].shape):
+            raise GridError(f"'{name}' has {got} rows and columns, 'zos' {expected}; expected one grid.")
         for file in part.files:
             unit_factor(name, file.units, str(file.path))
     place = read_positions(series["zos"].files[0].path, "zos", where=run.source_id)

@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from thor.core.arrays import IntArray
 from thor.core.errors import DataError, GridError, listed
 from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
@@ -25,7 +24,8 @@ from thor.ocean.stress_points import mask_stress_on_land, stress_on_assumed_poin
 from thor.reading.checks import doubt_masks, with_doubt
 from thor.reading.files import naming
 from thor.reading.means import DAMAGED, UNWRITTEN
-from thor.reading.positions import meshed, same_positions, storage_order
+from thor.reading.orders import ascending_order, storage_order
+from thor.reading.positions import meshed, same_positions
 from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
@@ -270,16 +270,6 @@ def mask_depressed_cells(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 def rows_and_columns_ascending(ocean: xr.Dataset) -> xr.Dataset:
     """Store a regular grid from south to north and from 0 to 360 degrees, each column once; other grids as they are."""
     return ocean.isel(ascending_order(ocean))
-
-
-def ascending_order(places: xr.Dataset) -> dict[str, IntArray]:
-    """Return the rows and columns in the order in which climatologies have them, by dim; none where it is theirs."""
-    if places["lat"].ndim == 2:
-        return {}
-    order = {dim: np.argsort(places[dim].values, kind="stable") for dim in ("lat", "lon")}
-    repeated = np.diff(places["lon"].values[order["lon"]], prepend=-np.inf) < 1e-6
-    order["lon"] = order["lon"][~repeated]
-    return {dim: rows for dim, rows in order.items() if not np.array_equal(rows, np.arange(places.sizes[dim]))}
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------

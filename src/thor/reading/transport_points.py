@@ -18,10 +18,11 @@ from thor.ocean.stress_points import Offset, offset_of, staggered_steps
 from thor.reading.fields import read_field
 from thor.reading.files import opened
 from thor.reading.means import steps_in
-from thor.reading.positions import meshed, read_positions, reordered, same_positions, storage_order
+from thor.reading.orders import ascending_order, reordered, storage_order
+from thor.reading.positions import meshed, read_positions, same_positions
 from thor.reading.run_plan import RunPlan
 from thor.reading.series import Series, SeriesFile
-from thor.reading.steps import ascending_order, shape_text, with_stress_points
+from thor.reading.steps import shape_text, with_stress_points
 from thor.reading.windows import Window
 
 _METRES = {"m": 1.0, "cm": 0.01, "km": 1000.0}
