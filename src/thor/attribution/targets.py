@@ -34,7 +34,7 @@ def target_values(logits: Weights, regime: Regimes, target: Target) -> Weights:
     ndarray, shape (n_members, n_samples)
     """
     require_target(target)
-    values = softmax(logits.copy()) if target == "probability" else logits
+    values = softmax(logits) if target == "probability" else logits
     chosen = np.take_along_axis(values, regime[None, :, None], axis=2)[..., 0]
     return chosen - values.mean(axis=2) if target == "centred_logit" else chosen
 
@@ -145,7 +145,7 @@ def target_and_gradient(
     logit = passed[-1][1]
     value = target_values(logit, regime, target)
     if target == "probability":
-        probability = softmax(logit.copy())
+        probability = softmax(logit)
         above = probability * -value[..., None]
         above[:, np.arange(len(regime)), regime] += value
     else:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import entr
 
 from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_bootstraps
 from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.samples import Samples
 from thor.networks.scores import N_BINS, check_probabilities, equal_bins, number, score_values, total_sums
 from thor.networks.skill import require_cells, score_intervals, wrong_cells
+from thor.uncertainty.predictive import entropy
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
 from thor.uncertainty.temperature import temperature_of_mean
 
@@ -117,7 +117,7 @@ def calibration_metrics(
     wrong = probabilities.argmax(axis=1) != labels
     values = score_values(total_sums(probabilities, labels, None), len(classes))
     every = {
-        "entropy": entr(probabilities.astype(float)).sum(axis=1) / np.log(2.0),
+        "entropy": entropy(probabilities.astype(float)),
         "one_minus_maximum": 1.0 - probabilities.max(axis=1),
         **(uncertainties or {}),
     }

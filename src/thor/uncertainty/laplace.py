@@ -217,7 +217,7 @@ def _whitened_jacobian(network: NetworkStack, inputs: Weights, first: int) -> We
     layers = [layer._replace(kernel=layer.kernel[0], bias=layer.bias[0]) for layer in network.layers()]
     inputs = inputs.astype(np.float32, copy=False)
     passed = list(forward(layers, inputs))
-    probability = softmax(passed[-1][1].copy())
+    probability = softmax(passed[-1][1])
     root = np.sqrt(probability)
     normal = root + np.eye(len(network.classes), dtype=np.float32)[-1]
     columns = np.eye(len(network.classes))[:-1] - normal[:, :-1, None] * normal[:, None, :] / normal[:, None, -1:]

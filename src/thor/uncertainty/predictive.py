@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 from scipy.stats import t as student_t
 
 from thor.core.arrays import Array
@@ -204,11 +203,10 @@ def published_interval_test(predictor: Predictor, inputs: Weights, *, level: flo
 
 def entropy(probabilities: np.ndarray) -> Array:
     """Return the entropy [bit] over the last axis of probabilities, shape (..., n_classes)."""
-    terms = np.moveaxis(entr(probabilities), -1, 0)
-    # Class by class: NumPy is slow at reducing an axis of six.
-    total = terms[0].astype(np.float64)
-    for term in terms[1:]:
-        total += term
+    terms = probabilities * np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+    total = np.zeros(probabilities.shape[:-1])
+    for term in np.moveaxis(terms, -1, 0):  # class by class: NumPy is slow at reducing an axis of six
+        total -= term
     return total / np.log(2.0)
 
 
