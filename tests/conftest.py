@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from tests import whole_run as whole_run_beside_tests
-from thor.core.memory import search_garbage_rarely
+from thor.core.memory import keep_freed_memory, search_garbage_rarely
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.ocean.ecco import ecco_training_ocean, surface_from_files
 from thor.ocean.grid import regular_grid
@@ -65,8 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Search for garbage rarely: the tests' modules and items are as many objects as all that a test makes."""
+    """Use memory as a run does; the tests' modules and items are as many objects as all that a test makes."""
     search_garbage_rarely()
+    keep_freed_memory()
 
 
 def _reads_whole_run(item: pytest.Item) -> bool:
