@@ -51,8 +51,8 @@ def search_garbage_rarely() -> None:
 def keep_freed_memory() -> None:
     """Let this process use the memory of temporary arrays again.
 
-    Of itself, glibc returns that of many arrays to the system at once and asks for it again for the next ones: every page
-    is cleared again.
+    Of itself, glibc returns that of many arrays to the system at once and asks for it again for the next ones: every
+    page is cleared again.
     """
     if set_option := _of_glibc("mallopt"):
         for option, value in _MALLOPT.items():
