@@ -20,7 +20,7 @@ from bkmeans import BKMeans
 from rows import Rows, parse, timed
 from sklearn.cluster import KMeans
 
-from thor.core.run_record import MemoryWatch
+from thor.core.memory import MemoryWatch
 from thor.core.variables import BUDGET_TERMS
 from thor.ocean.ecco import ecco_training_ocean
 from thor.ocean.idealized.settings import OceanSettings

@@ -1,6 +1,8 @@
 """`make bench`: one table of all benchmarks, from the cheapest of them, and what happens when one fails."""
 
+import ast
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -44,6 +46,20 @@ def check_ratios(rows):
     for row in compared:
         assert float(row["ratio"]) == pytest.approx(seconds(row["its time"]) / seconds(row["THOR"]), rel=0.06)
     return compared
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in FOLDER.glob("*.py")))
+def test_what_a_script_imports_from_the_library_is_there(script):
+    tree = ast.parse((FOLDER / script).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("thor")]
+    missing = {
+        f"{node.module}.{name.name}"
+        for node in imports
+        for name in node.names
+        if not hasattr(importlib.import_module(node.module), name.name)
+        and importlib.util.find_spec(f"{node.module}.{name.name}") is None
+    }
+    assert not missing
 
 
 def test_the_cheapest_benchmark_gives_its_table(tmp_path):

@@ -21,8 +21,8 @@ _LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 _ALLOCATIONS = 5_000
 """Objects made, minus those freed, between two searches for unused ones; with Python's 700 they took 8 % of a run."""
 
-_MALLOPT = {-3: 2**25, -1: 2**26}
-"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD [bytes]: the most to which glibc adapts them of itself."""
+_MALLOPT = {-3: 2**22, -1: 2**26}
+"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD [bytes]: larger arrays are returned, for which NumPy asks for large pages."""
 
 _SECONDS_BETWEEN_SAMPLES = 0.5
 
