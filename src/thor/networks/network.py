@@ -1,8 +1,8 @@
 """The network: its activations, its forward pass and its gradient, for any depth and width and in any precision.
 
 `forward` yields what training, relevance and gradients need of every layer, and `backward` goes through it again.
-`outputs` gives the last activations alone, the same to the last bit and in less time: it is what predicts. Both also
-begin at a later layer, as Shapley values do after a change of the first layer's sums.
+`outputs` gives the last activations alone, in less time (`benchmarks/networks.py`): it is what predicts. Both may begin
+at a later layer, as Shapley values do after a change of the first layer's sums.
 
 To add an activation, add its name to `ActivationName` and a row to `ACTIVATIONS`.
 """
