@@ -60,9 +60,10 @@ TRANSPORTS = ("umo", "vmo")
 TRACERS = ("thetao", "so")
 """Potential temperature [degC] and practical salinity [1e-3], of which density follows."""
 
+ICE_MASS = ("simass", "sisnmass")
+"""Mass of sea ice and of the snow on it [kg m-2], whose weight depresses the sea level."""
+
 _NEIGHBOURHOOD = re.compile(r"(?P<base>\w+)_(?P<statistic>mean|spread)_(?P<radius>\d+)km")
-
-
 UNDECLARED_FILL = 1e15
 """A finite magnitude above this is a fill value that a file does not declare (1e20, 9.97e36), not a measurement."""
 

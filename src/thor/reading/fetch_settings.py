@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from thor.core.errors import ConfigError, did_you_mean
-from thor.core.variables import Published, published, variable
+from thor.core.variables import ICE_MASS, Published, published, variable
 from thor.reading.quirks import Quirks
-from thor.reading.steps import ICE_MASS
 from thor.reading.windows import Window, WindowSettings
 
 

@@ -14,7 +14,7 @@ from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
-from thor.core.variables import STRESS, UNDECLARED_FILL
+from thor.core.variables import ICE_MASS, STRESS, UNDECLARED_FILL
 from thor.reading.fields import unit_factor
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
@@ -35,7 +35,7 @@ DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
 """Question on such a part, with the name of the file."""
 
 
-_MAY_BE_ZERO = (*STRESS, "simass", "sisnmass")
+_MAY_BE_ZERO = (*STRESS, *ICE_MASS)
 """Variables that may be exactly 0 at sea, under or without sea ice; 0 is land, or a part not written, in the others."""
 
 
@@ -107,7 +107,7 @@ def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
     most = max(filled.values(), default=0)
     empty = [month for month, n_cells in filled.items() if n_cells == 0 < most]
     partly = [month for month, n_cells in filled.items() if 0 < n_cells < (1 - UNWRITTEN) * most]
-    if series.variable_id in ("simass", "sisnmass"):
+    if series.variable_id in ICE_MASS:
         partly = []  # where there is sea ice changes with the month
     share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
     lacking = "missing" if series.variable_id in _MAY_BE_ZERO else "0 or missing"

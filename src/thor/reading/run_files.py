@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from thor.core.errors import DataError, DiskError, GridError
-from thor.core.variables import published
+from thor.core.variables import ICE_MASS, published
 from thor.core.warn import warn_once
 from thor.reading.archive import Archive
 from thor.reading.fields import read_field, unit_factor
@@ -17,7 +17,6 @@ from thor.reading.positions import read_positions, same_positions
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 from thor.reading.series import Series, read_series
-from thor.reading.steps import ICE_MASS
 from thor.reading.time_axis import named_months
 from thor.reading.tree import Stored
 

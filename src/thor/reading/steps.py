@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.errors import DataError, GridError, listed
-from thor.core.variables import STRESS, variable
+from thor.core.variables import ICE_MASS, STRESS, variable
 from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas, compare_areas
 from thor.ocean.basins import basin_codes, in_basin
@@ -29,8 +29,6 @@ from thor.reading.positions import meshed, same_positions
 from thor.reading.quirks import Quirks
 
 log = logging.getLogger(__name__)
-
-ICE_MASS = ("simass", "sisnmass")
 
 DEPRESSED = -2.5
 """Sea level [m] relative to its ocean mean below which the weight of sea ice is suspected."""

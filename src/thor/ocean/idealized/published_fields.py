@@ -18,7 +18,7 @@ POINTS: tuple[PointKind, ...] = ("t", "u", "v", "q")
 """Kinds of points: centres, faces, corners."""
 
 SIGNIFICANT_DIGITS = 4
-"""Decimal digits to which monthly fields of the ocean are rounded."""
+"""Decimal digits to which monthly fields of the ocean are rounded, so that copies of the files compress."""
 
 FILL_VALUE = np.float32(1e20)
 MONTHS_PER_CHUNK = 12
