@@ -21,6 +21,10 @@ STUDY = "examples/slurm/study.sbatch"
 COMMANDS = {
     # Starts a job at once, with the output that its options or the lines of the script name.
     "sbatch": """
+if [[ $1 == --test-only ]]; then
+    grep -q -- '^#SBATCH -p nowhere$' && { echo "sbatch: error: invalid partition specified: nowhere" >&2; exit 1; }
+    exit 0
+fi
 options=()
 while [[ ${1:-} == -* ]]; do options+=("$1"); shift; done
 job=$(($(ls "$JOBS" | wc -l) + 1))
@@ -33,9 +37,9 @@ echo "Submitted batch job $job"
 """,
     "scontrol": '[[ $1 == requeue ]] && start_job "$2"',
     "scancel": """
-signal=KILL
-while [[ $1 == --* ]]; do case $1 in --signal=*) signal=${1#*=} ;; esac; shift; done
-for job in "$@"; do kill -"$signal" -- $([[ $signal == KILL ]] && echo -)"$(cat "$JOBS/$job/pid")" || true; done
+signal=TERM group=-
+while [[ $1 == --* ]]; do case $1 in --signal=*) signal=${1#*=} ;; --batch) group='' ;; esac; shift; done
+for job in "$@"; do kill -"$signal" -- "$group$(cat "$JOBS/$job/pid")" || true; done
 """,
     "start_job": """
 mapfile -t job <"$JOBS/$1/job"
@@ -137,11 +141,27 @@ def test_before_the_time_limit_the_study_stops_and_is_queued_again(scheduler, cl
     )
     job = submit(clone, log, "--env", "ecco")
     wait_until(lambda: "begun run --env ecco" in text_of(log), timeout=60)
-    subprocess.run(["scancel", "--signal=TERM", "--batch", job], check=True)
+    subprocess.run(["scancel", "--signal=USR1", "--batch", job], check=True)
     # SLURM itself waits two minutes before it starts a job that was queued again
     wait_until(lambda: "continued" in text_of(log), timeout=240)
     assert stopped.is_file()
     assert text_of(log).index("queued again") < text_of(log).index("continued")
+
+
+def test_scancel_ends_the_study_for_good(scheduler, clone, tmp_path):
+    log, script = tmp_path / "job.log", tmp_path / "script"
+    command(
+        scheduler,
+        "kedro",
+        f"#!/bin/bash\ntrap 'echo stopped; exit 1' TERM\necho $PPID >{script}.part; mv {script}.part {script}\n"
+        "sleep 300 & wait\n",
+    )
+    job = submit(clone, log)
+    wait_until(script.is_file, timeout=60)
+    shell = Path("/proc") / script.read_text().strip()
+    subprocess.run(["scancel", job], check=True)
+    wait_until(lambda: not shell.exists(), timeout=60)
+    assert "stopped" in text_of(log) and "queued again" not in text_of(log)
 
 
 def test_the_environment_that_make_installs_is_used(scheduler, clone, tmp_path):
@@ -184,6 +204,17 @@ def test_workers_are_jobs_that_end_with_the_study(scheduler, clone, tmp_path, mo
     wait_until(lambda: "computed 3" in text_of(log) and place.is_file(), timeout=180)
     worker = int(place.read_text())
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), timeout=60)
+
+
+def test_a_study_whose_workers_slurm_refuses_fails_at_once(scheduler, clone, tmp_path, monkeypatch):
+    log = tmp_path / "job.log"
+    command(scheduler, "kedro", "#!/bin/bash\necho a run without workers\n")
+    monkeypatch.setenv("THOR_WORKER_JOBS", "1")
+    monkeypatch.setenv("THOR_WORKER_OPTIONS", "--cores 1 --memory 1GB --queue nowhere")
+    submit(clone, log)
+    wait_until(lambda: "kill: (" in text_of(log) or "a run" in text_of(log), timeout=120)
+    assert "SLURM refuses the jobs of the workers; change THOR_WORKER_OPTIONS." in text_of(log)
+    assert "nvalid partition" in text_of(log) and "a run without workers" not in text_of(log)
 
 
 def test_the_line_for_a_jupyterhub_makes_a_kernel_with_thor(tmp_path):

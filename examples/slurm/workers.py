@@ -9,6 +9,7 @@ give the address to DASK_SCHEDULER_ADDRESS.
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
@@ -41,6 +42,12 @@ def main() -> None:
         job_name="thor-worker",
         job_script_prologue=[f"cd {Path.cwd()}", "source examples/slurm/environment.sh"],
     ) as cluster:
+        # Dask goes on without a job that SLURM refuses.
+        script = cluster.job_script()
+        tried = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
+        if tried.returncode:
+            reason = tried.stderr.strip()
+            raise SystemExit(f"SLURM refuses the jobs of the workers; change THOR_WORKER_OPTIONS.\n{reason}")
         cluster.scale(jobs=options.jobs)
         unfinished = options.address_file.with_suffix(".part")
         unfinished.write_text(cluster.scheduler_address, encoding="utf-8")
