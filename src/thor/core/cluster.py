@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from thor.core.errors import ConfigError, ThorError
+from thor.core.errors import ConfigError, ThorError, counted
 from thor.core.fingerprint import code_version
 from thor.core.memory import keep_freed_memory
 from thor.core.warn import logging_from
@@ -157,7 +157,7 @@ def _check_workers(client: "Client", place: str) -> None:
     if not workers:
         log.warning("%s has no workers yet; work waits until one comes", place)
         return
-    log.info("%s has %d workers with %d threads", place, len(workers), _n_threads(client))
+    log.info("%s has %s with %s", place, counted(len(workers), "worker"), counted(_n_threads(client), "thread"))
     for name, here in _versions().items():
         others = sorted({versions[name] for versions in workers.values()} - {here})
         if others:

@@ -14,7 +14,7 @@ from typing import Any
 import xarray as xr
 
 from thor.core.atomic import replacing
-from thor.core.errors import DataError, did_you_mean, require_packages
+from thor.core.errors import DataError, counted, did_you_mean, require_packages
 from thor.core.variables import published
 from thor.reading.archive import Archive
 from thor.reading.files import ALL_PARTS
@@ -182,7 +182,7 @@ def fetch_store(store: str, folder: Path) -> list[Path]:
             if not path.is_file():
                 _write(dataset.isel(time=part) if part is not None else dataset, path, store)
         done.touch()
-        log.info("fetched %s in %d files", store, len(parts))
+        log.info("fetched %s in %s", store, counted(len(parts), "file"))
     return sorted(path for path in folder.glob("*.nc") if not path.name.startswith("."))
 
 

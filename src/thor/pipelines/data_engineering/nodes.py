@@ -10,7 +10,7 @@ import xarray as xr
 
 from thor.app.parameters import DataEngineering
 from thor.core.checkpoint import Resumable
-from thor.core.errors import left_out_on_error
+from thor.core.errors import counted, left_out_on_error
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import FEATURES
 from thor.figures import maps
@@ -62,7 +62,7 @@ def compute_global_temperature(raw_archive: Archive, parameters: DataEngineering
     runs = raw_archive.runs(**parameters.archive.model_dump())
     work = left_out_on_error(global_temperature)
     plans = plan_temperatures(raw_archive, runs, quirks=parameters.quirks)
-    log.info("%d of %d runs have air temperature", len({plan.run for plan in plans} & set(runs)), len(runs))
+    log.info("air temperature: %d of %s", len({plan.run for plan in plans} & set(runs)), counted(len(runs), "run"))
     return {plan.run.key: (fingerprint(plan.identity), partial(work, plan)) for plan in plans}
 
 
@@ -78,7 +78,7 @@ def find_warming_levels(global_temperature: Any, raw_archive: Archive, parameter
     table = find_levels(global_temperature, without, windows)
     for level, rows in table.groupby("level"):
         n_reached = int((rows["status"] == "reached").sum())
-        log.info("%g K of warming: reached in %d of %d runs", level, n_reached, len(rows))
+        log.info("%g K of warming: reached in %d of %s", level, n_reached, counted(len(rows), "run"))
     return table
 
 
@@ -99,7 +99,8 @@ def compute_climatologies(
     missing, levels = parameters.missing, level_windows(warming_levels)
     plans = plan_runs(raw_archive, runs, parameters.windows, quirks=parameters.quirks, missing=missing, levels=levels)
     require_usable(plans, raw_archive, **choice)
-    log.info("reading %d runs, %d windows in all", len(plans), sum(len(plan.windows) for plan in plans))
+    n_windows = sum(len(plan.windows) for plan in plans)
+    log.info("reading %s, %s in all", counted(len(plans), "run"), counted(n_windows, "window"))
 
     def makers(stage: str, read: Any, plans: dict[str, Any], marks: Any) -> dict[str, tuple[str, Any]]:
         def make(key: str, plan: Any, checkpoint: Any) -> xr.Dataset:

@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from thor.app.parameters import IdealizedOcean
+from thor.core.errors import counted
 from thor.core.fingerprint import ATTRIBUTE, fingerprint
 from thor.figures.maps import field_maps
 from thor.reading.archive import IDEALIZED
@@ -43,7 +44,8 @@ def make_archive(parameters: IdealizedOcean) -> Files:
     archive = idealized_archive(parameters.archive, seed=parameters.seed)
     settings = parameters.archive
     experiments = ", ".join(settings.experiments)
-    log.info("archive of %d models: %s; %d files", len(settings.models), experiments, len(archive))
+    n_models, n_files = counted(len(settings.models), "model"), counted(len(archive), "file")
+    log.info("archive of %s: %s; %s", n_models, experiments, n_files)
     return archive
 
 
@@ -55,7 +57,8 @@ def make_true_budgets(parameters: IdealizedOcean) -> Files:
         log.info("archive_root is %s: no true budgets exist", parameters.archive_root or "null")
         return {}
     budgets = idealized_true_budgets(parameters.archive, seed=parameters.seed)
-    log.info("true budgets of %d runs in windows of %d years", len(budgets), parameters.archive.window_years)
+    years = counted(parameters.archive.window_years, "year")
+    log.info("true budgets of %s in windows of %s", counted(len(budgets), "run"), years)
     return budgets
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from thor.app.parameters import ScenarioTracking
 from thor.core.compute import Compute
+from thor.core.errors import counted
 from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predictors, tracking_tools
 from thor.tracking import RunDatasets
 from thor.tracking.families import require_families
@@ -50,7 +51,7 @@ def track_regimes(
     require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
     tools = tracking_tools(**trained, change_calibration=change_calibration, parameters=parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
-    log.info("%d runs to track, on %s", len(runs), compute.scheduler)
+    log.info("%s to track, on %s", counted(len(runs), "run"), compute.scheduler)
     return runs
 
 
@@ -211,7 +212,7 @@ def score_tracking(
     metrics = tracking_metrics(
         scenario_regimes, _each(model_agreement), of_both, ocean, richest=input_set_regimes, true_regimes=true_regimes
     )
-    log.info("%d runs tracked, the truth of %d is known", len(metrics["runs"]), len(skill["runs"]))
+    log.info("%s tracked, the truth of %d is known", counted(len(metrics["runs"]), "run"), len(skill["runs"]))
     return metrics | {
         "amoc": amoc_metrics(overturning),
         "amoc_sigma2": amoc_metrics(overturning_sigma2),
