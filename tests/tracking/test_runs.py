@@ -246,6 +246,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         {SCENARIO} if case == "no parent" else set()
     )
     assert shown_run(reading, metrics, None) is None and list(change_table(reading, windows_of(reading))) == []
+    drawn = transitions_to_draw(reasons, None, predictor="ensemble")
     for figure in (
         regime_window_maps(None, predictor="ensemble"),
         change_likelihood_map(None, supported=()),
@@ -253,7 +254,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         area_curves(areas, predictor="ensemble", change=True),
         main_transitions(transitions, windows_of(reading), predictor="ensemble"),
         model_agreement_maps(None, predictor="ensemble"),
-        change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
+        change_attribution_bars(drawn, drawn),
     ):
         plt.close(figure)
 
