@@ -111,7 +111,7 @@ def calibration_metrics(
         `adaptive_calibration_error`, `negative_log_likelihood` [nats], `brier_score`, `brier_decomposition`,
         `temperature_left` (the temperature fitted to these cells again: 1 is perfect, above 1 the probabilities are
         overconfident), `uncertainties` with `mean_right`, `mean_wrong`, `auroc` and
-        `risk_coverage_area` of each, `reliability_curve`, and `risk_coverage_curves`.
+        `risk_coverage_area` of each, and `risk_coverage_curves`.
     """
     check_probabilities(probabilities, labels, classes)
     wrong = probabilities.argmax(axis=1) != labels
@@ -139,7 +139,6 @@ def calibration_metrics(
             }
             for name, field in every.items()
         },
-        "reliability_curve": reliability_curve(probabilities, labels),
         "risk_coverage_curves": curves,
     }
 
