@@ -161,16 +161,16 @@ def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
     return _by_row({predictor: _areas(change, columns) for predictor, change in _changes(window).items()}, "predictor")
 
 
-def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global") -> pd.DataFrame:
+def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble") -> pd.DataFrame:
     """Return the expected area of each regime and its change from the baseline, with their spread over networks.
 
     Parameters
     ----------
     areas : pandas.DataFrame
         Rows of `thor.tracking.areas.regime_areas` of one run. Its last window with a baseline is shown, else its last.
-    predictor, basin : str
+    predictor : str
     """
-    rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)]
+    rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == "global")]
     compared = rows.dropna(subset="change_m2")
     shown = (rows if compared.empty else compared)["window_start"].max()
     rows = rows[rows["window_start"] == shown].set_index("regime")
