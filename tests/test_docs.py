@@ -194,7 +194,7 @@ def test_the_method_of_the_how_to_is_one_and_is_right_where_the_truth_is_known()
     (code,) = (block for block in blocks("howto_extend.md", "python") if "class Occlusion" in block)
     names = {}
     exec(code, names)
-    stack = additive_stack(8, seed=0, n_networks=3)
+    stack = additive_stack(seed=0, n_networks=3)
     random = np.random.default_rng(1)
     inputs, reference = (random.normal(size=(n, 8)).astype(np.float32) for n in (30, 1))
     regime = np.arange(30) % 2

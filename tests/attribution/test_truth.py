@@ -58,7 +58,7 @@ def test_shapley_values_of_the_physical_function_add_up_and_are_zero_for_unused_
 
 
 def test_an_additive_function_is_attributed_exactly_by_exact_methods(inputs):
-    stack = additive_stack(8, seed=0, n_networks=3)
+    stack = additive_stack(seed=0, n_networks=3)
     reference = np.random.default_rng(6).normal(size=(60, 8)).astype(np.float32)
     few, regime = inputs[:40], np.arange(40) % 2
     truth = additive_truth(stack, few, regime, reference)

@@ -93,8 +93,9 @@ def test_the_map_of_regimes_explains_its_names(regimes):
     assert note[:2] == ["R1: calm", "R2: wind stress curl (+)"] and note[-1].startswith("Grey: land")
 
 
-def test_feature_maps_name_only_the_basins_that_are_there(ocean):
-    got = features(
+@pytest.fixture
+def made_features(ocean):
+    return features(
         ocean,
         stress_curl="surface",
         metric="spherical",
@@ -103,8 +104,12 @@ def test_feature_maps_name_only_the_basins_that_are_there(ocean):
         neighbourhood_radii_km=[],
         polar_filter=False,
     )
-    got["basin"] = got["basin"].where(got["lat"] < 0, -1).assign_attrs(got["basin"].attrs)
-    figure = feature_maps(got, FEATURES)
+
+
+def test_feature_maps_name_only_the_basins_that_are_there(made_features):
+    basin = made_features["basin"]
+    southern = basin.where(basin["lat"] < 0, -1).assign_attrs(basin.attrs)
+    figure = feature_maps(made_features.assign(basin=southern), FEATURES)
     assert len(meshes(figure)) == len(FEATURES) + 1
     names = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
     assert "Atlantic" in names
@@ -153,22 +158,13 @@ def test_a_native_grid_is_drawn_as_its_cells(ocean):
     assert np.ma.getmaskarray(drawn).mean() == pytest.approx((~wet).mean(), abs=0.02)
 
 
-def test_changes_are_later_minus_earlier(ocean):
-    before = features(
-        ocean,
-        stress_curl="surface",
-        metric="spherical",
-        reference_density=1029.0,
-        extended=False,
-        neighbourhood_radii_km=[],
-        polar_filter=False,
-    )
-    after = before.assign(zos=before["zos"] + 0.1)
-    state, change, curl = meshes(change_maps({"MADE-1: one to two": (before, after)}))
+def test_changes_are_later_minus_earlier(made_features):
+    after = made_features.assign(zos=made_features["zos"] + 0.1)
+    state, change, curl = meshes(change_maps({"MADE-1: one to two": (made_features, after)}))
     np.testing.assert_allclose(change.get_array().compressed(), 0.1)
     np.testing.assert_allclose(curl.get_array().compressed(), 0, atol=1e-20)
     assert np.ptp(state.get_array().compressed()) > 1
-    many = change_maps({f"MADE-{number}": (before, after) for number in range(30)})
+    many = change_maps({f"MADE-{number}": (made_features, after) for number in range(30)})
     assert len(meshes(many)) == 18 and many.get_figheight() < 15
     assert many.get_supxlabel() == "Grey: land. The first 6 of 30 climate models; all are in scenario_features."
 

@@ -1,10 +1,12 @@
 """Figures of overturning: panels, one scale for all, the depth axis, and what is left out."""
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from tests.made_transports import DENSITY, UNITS, cell_of_overturning, made_overturning
 from thor.figures.overturning import overturning_sections
+from thor.figures.page import fit_to_width
 from thor.ocean.basins import basin_codes
 from thor.ocean.grid import Grid
 from thor.tracking.overturning import overturning
@@ -58,6 +60,8 @@ def test_density_classes_have_the_same_height_and_only_water_is_coloured():
     np.testing.assert_allclose(np.diff(heights), -0.25)
     drawn = ax.collections[0].drawn_field
     assert drawn.sel(sigma2=37.5).notnull().any() and drawn.sel(sigma2=38.0).isnull().all()
+    page = fit_to_width(figure, 18.3)
+    assert page.get_figwidth() * 2.54 == pytest.approx(18.3) and page.axes[0].get_ylim() == ax.get_ylim()
     assert any("2000 dbar" in text.get_text() for text in figure.texts)
     assert overturning_sections(None, lacking="No salinity.").texts[0].get_text() == "No salinity."
 

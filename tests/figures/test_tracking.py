@@ -321,6 +321,10 @@ def test_reliability_of_change_with_its_areas():
     np.testing.assert_allclose(heights, 100 * np.array([9e13, 9e12, 1e9]) / 9.9001e13)
 
 
+OF_CHANGE = {"run": "A/b/r1", "window": "2081-2100", "baseline_window": "1995-2014", "predictor": "ensemble"}
+NO_TERMS = xr.Dataset(coords={"transition": [], "term": [*BUDGET_TERMS]})
+
+
 def test_bars_show_which_feature_moved_the_networks():
     mean = np.array([[0.8, -0.3, 0.0], [0.1, 0.2, 0.0]])
     attribution = xr.Dataset(
@@ -331,9 +335,9 @@ def test_bars_show_which_feature_moved_the_networks():
             "area": ("transition", [9.3e12, 4e11]),
         },
         coords={"transition": ["TR to NL", "SO to TR"], "feature": ["wind_stress_curl", "zos", "deptho"]},
-        attrs={"run": "A/b/r1", "window": "2081-2100", "baseline_window": "1995-2014", "predictor": "ensemble"},
+        attrs=OF_CHANGE,
     )
-    figure = change_attribution_bars(attribution)
+    figure = change_attribution_bars(attribution, NO_TERMS)
     assert titles(figure)[0] == r"(a) TR to NL, 9.3 $\times$ 10$^6$ km$^2$"
     title = "A b r1, 2081\N{EN DASH}2100 against 1995\N{EN DASH}2014 of the parent run, ensemble"
     assert figure.get_suptitle() == title
@@ -353,7 +357,7 @@ def test_bars_show_which_feature_moved_the_networks():
         (lambda: regime_window_maps(None), "no archive of climate models"),
         (lambda: change_likelihood_map(None), "no archive of climate models"),
         (lambda: model_agreement_maps(None), "no archive of climate models"),
-        (lambda: change_attribution_bars(xr.Dataset(coords={"transition": [], "feature": ["zos"]})), "No cell"),
+        (lambda: change_attribution_bars(NO_TERMS, NO_TERMS), "No cell"),
     ],
 )
 def test_empty_figures_give_the_reason(figure, text):
@@ -364,8 +368,10 @@ def test_changes_of_terms_stand_below_the_attributions_of_the_same_transitions()
     names, terms = ["TR to NL", "SO to TR"], [*BUDGET_TERMS]
     mean = 1e-11 * np.arange(10.0).reshape(2, 5)
     attribution = xr.Dataset(
-        {name: (("transition", "feature"), np.ones((2, 1))) for name in ("mean", "lower", "upper")},
+        {name: (("transition", "feature"), np.ones((2, 1))) for name in ("mean", "lower", "upper")}
+        | {"area": ("transition", [9.3e12, 4e11])},
         coords={"transition": names, "feature": ["zos"]},
+        attrs=OF_CHANGE,
     )
     changes = xr.Dataset(
         {
@@ -375,7 +381,12 @@ def test_changes_of_terms_stand_below_the_attributions_of_the_same_transitions()
         coords={"transition": names, "term": terms},
     )
     figure = change_attribution_bars(attribution, changes)
-    assert titles(figure) == ["(a) TR to NL", "(b) SO to TR", "(c) TR to NL", "(d) SO to TR"]
+    assert [title.split(",")[0] for title in titles(figure)] == [
+        "(a) TR to NL",
+        "(b) SO to TR",
+        "(c) TR to NL",
+        "(d) SO to TR",
+    ]
     below = figure.axes[3]
     np.testing.assert_allclose([bar.get_width() for bar in below.patches], [5, 6, 7, 8, 9])
     np.testing.assert_allclose(below.collections[0].get_segments()[0][:, 0], [3, 6])

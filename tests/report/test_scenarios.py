@@ -64,6 +64,7 @@ def make_run(starts, *, experiment="ssp585", shape=(4, 6), changes=None):
     return xr.Dataset(
         {
             "regime": (dims, np.zeros((1, n, *shape), "int8"), flags),
+            "baseline_regime": (dims, np.zeros((1, n, *shape), "int8"), flags),
             "change_probability": (dims, probability),
             **{name: (dims, np.ones((1, n, *shape), "int8")) for name in ("forced_change", "forced_shift")},
             "applicable": (dims, np.ones((1, n, *shape), "int8")),

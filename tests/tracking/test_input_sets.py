@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from tests.tracking.conftest import CLASSES, NAMES, make_run, make_stack, make_tools
 from thor.core.compute import Compute
-from thor.core.contracts import check, find_contract
+from thor.core.contracts import check
 from thor.core.variables import variable
 from thor.datasets import FieldCollection
 from thor.figures.tracking_maps import label_difference_maps
@@ -117,7 +117,7 @@ def test_runs_are_tracked_with_the_predictors_and_the_calibration_of_the_set(ric
     collection = FieldCollection(path=str(path), contract="scenario_regimes")
     collection.save(richest)
     assert sorted(collection.load()) == [SCENARIO, CONTROL]
-    check(found, find_contract("scenario_regimes"), where=SCENARIO)
+    check(found, "scenario_regimes", where=SCENARIO)
 
 
 def test_a_set_without_the_predictors_tracks_nothing(of_set, calibration):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.tracking.conftest import make_tools, training_ocean
 from tests.tracking.test_multimodel import always, everywhere, model_run
@@ -17,7 +18,7 @@ from thor.tracking.metrics import (
 )
 from thor.tracking.multimodel import multimodel_summary
 from thor.tracking.settings import TrackingSettings
-from thor.tracking.shown_run import shown_key, shown_run
+from thor.tracking.shown_run import run_to_draw, shown_key, shown_run
 from thor.tracking.track import natural_variability, track_run
 
 CONTROL, SCENARIO = "MADE/piControl/r1i1p1f1", "MADE/abrupt-4xCO2/r1i1p1f1"
@@ -169,3 +170,9 @@ def test_a_tracked_run_has_the_mean_over_its_cells(made):
         got = run["expected_accuracy"].isel(window=window)
         np.testing.assert_allclose(got, np.average(share, weights=area[known]), rtol=1e-5)
         assert 0.5 <= float(got.min()) < 0.9
+
+
+def test_a_run_without_transports_is_replaced_by_one_that_has_them():
+    runs = {"A/b/c": lambda: xr.Dataset(attrs={"run": "A"})}
+    assert run_to_draw(runs, "X/y/z").attrs["run"] == run_to_draw(runs, "A/b/c").attrs["run"] == "A"
+    assert run_to_draw({}, None) is None

@@ -11,7 +11,7 @@ import xarray as xr
 import thor.tracking.runs as module
 from tests.tracking.conftest import make_run, make_stack, make_tools, training_ocean
 from thor.core.compute import Compute, mapper
-from thor.core.contracts import check, find_contract
+from thor.core.contracts import check
 from thor.core.errors import ConfigError, NetworkError
 from thor.core.warn import warn_once
 from thor.datasets import FieldCollection
@@ -150,7 +150,7 @@ def test_a_run_on_another_grid_than_its_baseline_windows_has_no_baseline(feature
     expected = f"{CONTROL}: variants on another grid add nothing to internal variability: {', '.join(HISTORICAL)}."
     assert caplog.text.count(expected) == 1
     assert compare_runs(runs, use_variants=True)[0][FUTURE].variants == ()
-    check(out[HISTORICAL[0]], find_contract("scenario_regimes"), where=HISTORICAL[0])
+    check(out[HISTORICAL[0]], "scenario_regimes", where=HISTORICAL[0])
     areas = regime_areas(out.values())
     assert areas.loc[areas["experiment_id"] == "historical", "change_m2"].isna().all()
 
@@ -201,7 +201,7 @@ def test_a_control_run_too_short_for_natural_variability_costs_forced_changes_on
     assert "not_judged" not in whole.attrs and "not_judged" not in out[CONTROL].attrs
     assert "control_forced_share" not in out[CONTROL]
 
-    check(out[SCENARIO], find_contract("scenario_regimes"), where=SCENARIO)
+    check(out[SCENARIO], "scenario_regimes", where=SCENARIO)
     no_truth = {"runs": {}, "pooled": {}, "control": {}, "without_truth": []}
     reading = {key: lambda run=run: run for key, run in out.items()}
     metrics = tracking_metrics(reading, [], no_truth, training_ocean(out[CONTROL]))
@@ -246,6 +246,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         {SCENARIO} if case == "no parent" else set()
     )
     assert shown_run(reading, metrics, None) is None and list(change_table(reading, windows_of(reading))) == []
+    drawn = transitions_to_draw(reasons, None, predictor="ensemble")
     for figure in (
         regime_window_maps(None, predictor="ensemble"),
         change_likelihood_map(None, supported=()),
@@ -253,7 +254,7 @@ def test_runs_without_comparison_pass_through_all_later_steps(tools, case):
         area_curves(areas, predictor="ensemble", change=True),
         main_transitions(transitions, windows_of(reading), predictor="ensemble"),
         model_agreement_maps(None, predictor="ensemble"),
-        change_attribution_bars(transitions_to_draw(reasons, None, predictor="ensemble")),
+        change_attribution_bars(drawn, drawn),
     ):
         plt.close(figure)
 

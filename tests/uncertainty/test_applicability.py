@@ -47,7 +47,7 @@ def test_dissimilarity_is_the_nearest_distance_over_the_mean_one(fitted, cells):
     expected = cdist(new * fitted.importance, inputs * fitted.importance).min(axis=1) / fitted.mean_distance
     assert fitted.dissimilarity(new) == pytest.approx(expected, abs=1e-3)
     assert fitted.dissimilarity(inputs).max() < 1e-3
-    assert fitted.inside(new).tolist() == [True, False, False]
+    assert (fitted.dissimilarity(new) <= fitted.threshold).tolist() == [True, False, False]
 
 
 def test_threshold_is_that_of_leaving_out_a_basin(fitted, cells):
@@ -73,7 +73,7 @@ def test_reference_cells_that_are_not_among_given_cells_are_left_out(fitted, cel
 
 def test_features_that_networks_ignore_make_no_cell_dissimilar(fitted, cells):
     moved = cells[0] + np.array([0, 0, 1000.0])
-    assert fitted.inside(moved).all()
+    assert (fitted.dissimilarity(moved) <= fitted.threshold).all()
 
 
 def test_spread_cells_cover_better_than_random_ones(cells):
@@ -127,7 +127,7 @@ def test_bad_input_is_named(stack, cells, fitted):
     with pytest.raises(NetworkError, match=r"shape \(n, 3\)"):
         fitted.dissimilarity(inputs[:, :2])
     with pytest.raises(NetworkError, match="3 values that are not finite"):
-        fitted.inside(np.full((1, 3), np.nan))
+        fitted.dissimilarity(np.full((1, 3), np.nan))
     content = fitted.to_dict()
     with pytest.raises(NetworkError, match="3 features needs"):
         Applicability.from_dict(content | {"importance": [1.0]})

@@ -20,7 +20,7 @@ from thor.uncertainty.calibration import (
     reliability_curve,
 )
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
-from thor.uncertainty.temperature import fit_temperature, temperature_of_mean, with_temperature
+from thor.uncertainty.temperature import left_out_temperature, temperature_of_mean, with_temperature
 
 
 def true_labels(probabilities, seed=0):
@@ -119,13 +119,16 @@ def test_a_known_temperature_is_found_again(temperature):
 def test_temperature_of_networks_divides_their_logits():
     """Networks whose logits are all twice too large: the temperature of the members is two, whatever their spread."""
     rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1.5, (20_000, 3)) + rng.normal(0, 0.7, (5, 1, 3))
+    predict, labels = {}, {}
+    for basin in ("atlantic_ocean", "pacific_ocean"):
+        logits = rng.normal(0, 1.5, (10_000, 3)) + rng.normal(0, 0.7, (5, 1, 3))
 
-    def predict(temperature):
-        odds = np.exp(2.0 * logits / temperature)
-        return (odds / odds.sum(axis=-1, keepdims=True)).mean(axis=0)
+        def of_basin(temperature, logits=logits):
+            odds = np.exp(2.0 * logits / temperature)
+            return (odds / odds.sum(axis=-1, keepdims=True)).mean(axis=0)
 
-    assert fit_temperature(predict, true_labels(predict(2.0))) == pytest.approx(2.0, rel=0.03)
+        predict[basin], labels[basin] = of_basin, true_labels(of_basin(2.0))
+    assert left_out_temperature(predict, labels).applied == pytest.approx(2.0, rel=0.03)
 
 
 def test_a_temperature_of_nothing_is_refused():

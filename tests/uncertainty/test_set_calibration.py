@@ -65,7 +65,8 @@ def test_unusual_values_of_the_added_feature_are_outside_its_area_of_applicabili
     usual = found.final.scaler.transform(cells.inputs)
     unusual = usual.copy()
     unusual[:, cells.features.index(TRANSPORT_FEATURE)] += 50
-    inside, outside = (calibration.applicability.inside(inputs).mean() for inputs in (usual, unusual))
+    area = calibration.applicability
+    inside, outside = ((area.dissimilarity(inputs) <= area.threshold).mean() for inputs in (usual, unusual))
     assert inside > 0.9 > 0.1 > outside
 
 

@@ -56,11 +56,6 @@ class MlflowHooks:
         self._saved: dict[str, str] = {}
         self._failure = ""
 
-    @property
-    def run_id(self) -> str | None:
-        """The open run in MLflow."""
-        return self.run.run_id if self.run is not None else None
-
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Remember where the store is."""

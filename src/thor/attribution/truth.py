@@ -64,7 +64,7 @@ def truth_table(
     rows = reference[random.choice(len(reference), min(settings.n_rows, len(reference)), replace=False), eight]
     cells = test.take(random.choice(len(test), min(settings.n_cells, len(test)), replace=False))
     inputs = scaler.transform(cells.inputs)[:, eight]
-    stack = additive_stack(8, seed=seed, n_networks=settings.n_networks)
+    stack = additive_stack(seed=seed, n_networks=settings.n_networks)
     regime = np.arange(len(inputs)) % 2
     made = explainers(rows)
     truth = additive_truth(stack, inputs, regime, rows)
@@ -165,17 +165,16 @@ class PhysicalFunction:
         return value @ shapley_weights(n_features).T
 
 
-def additive_stack(n_features: int, *, seed: int, n_networks: int = 1, n_units: int = 3) -> NetworkStack:
-    """Return networks that are sums of functions of one feature each: each hidden unit has one feature as input."""
+def additive_stack(*, seed: int, n_networks: int = 1) -> NetworkStack:
+    """Return networks that are sums of functions of one published feature each: every hidden unit has one as input."""
     random = np.random.default_rng(seed)
-    names = FEATURES if n_features == len(FEATURES) else tuple(f"feature_{j}" for j in range(n_features))
-    kernel = np.zeros((n_networks, n_features, n_features * n_units), np.float32)
-    for feature in range(n_features):
-        units = slice(feature * n_units, (feature + 1) * n_units)
-        kernel[:, feature, units] = random.normal(0, 1.5, (n_networks, n_units))
-    bias = random.normal(0, 1, (n_networks, n_features * n_units)).astype(np.float32)
-    last = random.normal(0, 1, (n_networks, n_features * n_units, 2)).astype(np.float32)
-    return NetworkStack((kernel, last), (bias, np.zeros((n_networks, 2), np.float32)), names, ("first", "second"))
+    n_units = 3 * len(FEATURES)
+    kernel = np.zeros((n_networks, len(FEATURES), n_units), np.float32)
+    for feature in range(len(FEATURES)):
+        kernel[:, feature, 3 * feature : 3 * feature + 3] = random.normal(0, 1.5, (n_networks, 3))
+    bias = random.normal(0, 1, (n_networks, n_units)).astype(np.float32)
+    last = random.normal(0, 1, (n_networks, n_units, 2)).astype(np.float32)
+    return NetworkStack((kernel, last), (bias, np.zeros((n_networks, 2), np.float32)), FEATURES, ("first", "second"))
 
 
 def additive_truth(stack: NetworkStack, inputs: Weights, regime: Regimes, reference: Weights) -> Array:

@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset
 from thor.core.atomic import remove_leftovers, replacing_folder, show
 from thor.core.errors import ConfigError, DataError, did_you_mean
 from thor.core.public_files import PUBLISHED_NETWORKS, public_file
-from thor.datasets.files import FileDataset
+from thor.datasets.files import MAKE_IT, FileDataset
 
 CLASSES = {
     "stack": "thor.networks.stack:NetworkStack",
@@ -50,8 +50,7 @@ class NetworkDataset(FileDataset):
             When its arrays and description do not fit, or were changed.
         """
         if not self._exists():
-            advice = "Run the pipeline that writes it, or check data_root in conf/*/globals.yml."
-            raise DataError(f"{show(self._filepath)}/ does not exist. {advice}")
+            raise DataError(f"{show(self._filepath)}/ does not exist. {MAKE_IT}")
         return resolve_name(CLASSES[self._kind]).load(self._filepath)
 
     def save(self, data: Any) -> None:

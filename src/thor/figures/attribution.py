@@ -34,10 +34,8 @@ _SHORT = {
 }
 
 
-def attribution_maps(
-    explanation: xr.Dataset, *, method: str, predictor: str | None = None, n_features: int | None = None
-) -> "style.Figure":
-    """Return one map for each feature, on one scale; pale where the networks disagree on the sign.
+def attribution_maps(explanation: xr.Dataset, *, method: str, n_features: int | None = None) -> "style.Figure":
+    """Return one map for each feature, of the first predictor and on one scale; pale: networks disagree on the sign.
 
     Parameters
     ----------
@@ -45,21 +43,18 @@ def attribution_maps(
         As from `thor.attribution.fields.attribution_fields`.
     method : str
         Named in the title.
-    predictor : str, optional
-        By default the first.
     n_features : int, optional
         Only so many features of the largest mean size, the largest first.
     """
-    predictor = predictor or str(explanation["predictor"].values[0])
-    chosen = explanation.sel(predictor=predictor)
+    chosen = explanation.isel(predictor=0)
     if n_features is not None:
-        explanation = explanation.isel(feature=_largest(chosen, n_features))
-        chosen = explanation.sel(predictor=predictor)
+        chosen = chosen.isel(feature=np.argsort(-mean_sizes(chosen).values, kind="stable")[:n_features])
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
     short = chosen["converged"].values == 0 if "converged" in chosen else None
     with style.style():
+        predictor = str(chosen["predictor"].values)
         whose = "mean over the ensemble" if predictor == "ensemble" else style.predictor_words(predictor)
-        figure, panels = _feature_maps(explanation, f"{title_of(method)}, {whose}")
+        figure, panels = _feature_maps(chosen, f"{title_of(method)}, {whose}")
         for name, ax in panels.items():
             here = chosen.sel(feature=name)
             mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=style.colour_map("cmo.balance"))
@@ -79,25 +74,18 @@ def attribution_maps(
         return figure
 
 
-def _largest(chosen: xr.Dataset, n_features: int) -> np.ndarray:
-    """Return the places of the features of the largest area-weighted mean size, in falling order."""
-    return np.argsort(-mean_sizes(chosen).values, kind="stable")[:n_features]
-
-
-def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None = None) -> "style.Figure":
+def sign_maps(explanations: Mapping[str, xr.Dataset]) -> "style.Figure":
     """Return, for each feature, the methods with positive minus those with negative attribution by most networks.
 
-    A method counts where three quarters of its networks have one sign.
+    A method counts where three quarters of its networks have one sign; the first predictor is drawn.
 
     Parameters
     ----------
     explanations : mapping of str to xarray.Dataset
         By method; those with other players than the first are left out.
-    predictor : str, optional
-        By default the first.
     """
     first = next(iter(explanations.values()))
-    shown = predictor or first["predictor"].values[0]
+    shown = first["predictor"].values[0]
     alike = [each.sel(predictor=shown) for each in explanations.values() if each["feature"].equals(first["feature"])]
     n_methods = len(alike)
     with style.style():
@@ -116,20 +104,18 @@ def sign_maps(explanations: Mapping[str, xr.Dataset], *, predictor: str | None =
         return figure
 
 
-def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "style.Figure":
+def regime_bars(summary: pd.DataFrame) -> "style.Figure":
     """Return the attribution of each feature in each regime by each method, area-weighted and on one scale.
 
     Methods differ in the size of their attributions. Each is divided by the sum over features of its mean size,
-    averaged over the area of all regimes.
+    averaged over the area of all regimes. The predictor is the first of those that most methods explain.
 
     Parameters
     ----------
     summary : pandas.DataFrame
         Rows of `thor.attribution.fields.regime_summary` of all methods.
-    predictor : str, optional
-        By default the first that most methods explain.
     """
-    predictor = predictor or str(summary.groupby("predictor", sort=False)["method"].nunique().idxmax())
+    predictor = summary.groupby("predictor", sort=False)["method"].nunique().idxmax()
     chosen = summary[summary["predictor"] == predictor]
     regimes, features, methods = (list(dict.fromkeys(chosen[name])) for name in ("regime", "feature", "method"))
     sizes = chosen["mean"].abs() * chosen["area_m2"]
@@ -159,17 +145,15 @@ def regime_bars(summary: pd.DataFrame, *, predictor: str | None = None) -> "styl
         return figure
 
 
-def explanation_agreement_maps(agreement: xr.Dataset, *, predictor: str | None = None) -> "style.Figure":
+def explanation_agreement_maps(agreement: xr.Dataset) -> "style.Figure":
     """Return maps of the rank correlation of each pair of methods, and of the agreement of each method's networks.
 
     Parameters
     ----------
     agreement : xarray.Dataset
-        As from `thor.attribution.agreement.compare`.
-    predictor : str, optional
-        By default the first.
+        As from `thor.attribution.agreement.compare`; its first predictor is drawn.
     """
-    chosen = agreement.sel(predictor=predictor or agreement["predictor"].values[0])
+    chosen = agreement.isel(predictor=0)
     area = valid_area(chosen)
     rows = [
         ("rank_correlation", "pair", "cmo.balance", (-1, 1), "rank correlation over features (1)"),

@@ -13,16 +13,15 @@ from thor.figures.curves import BLUE, ORANGE
 _PER_MINUS_11 = 1e11
 
 
-def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = None) -> "style.Figure":
+def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset) -> "style.Figure":
     """Return the attribution of each transition to the features and, below, the changes of the terms of the budget.
 
     Parameters
     ----------
     attribution : xarray.Dataset, dims (transition, feature)
-        `mean`, `lower`, `upper` of the attributions; `area` (transition) [m2] and the attributes `run`, `window`,
-        `baseline_window` and `predictor`, where present, are written.
-    terms : xarray.Dataset, dims (transition, term), optional
-        As from `thor.tracking.term_changes.terms_to_draw`, of the same transitions.
+        As from `thor.tracking.reasons.transitions_to_draw`.
+    terms : xarray.Dataset, dims (transition, term)
+        As from `thor.tracking.term_changes.terms_to_draw`, of the same transitions, or of none.
     """
     n_transitions = attribution.sizes["transition"]
     with style.style():
@@ -32,7 +31,7 @@ def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = 
         columns = min(3, n_transitions)
         n_rows = -(-n_transitions // columns)
         height, of_terms = (0.17 * len(features) + 0.55) * n_rows + 0.5, 1.5 * n_rows + 0.3
-        drawn = terms if terms is not None and terms.sizes["transition"] else None
+        drawn = terms if terms.sizes["transition"] else None
         figure = style.new_figure(2.5 * columns + 1.4, height if drawn is None else height + of_terms)
         above: Any = figure
         if drawn is not None:
@@ -40,24 +39,18 @@ def change_attribution_bars(attribution: xr.Dataset, terms: xr.Dataset | None = 
             above, below = subfigures
         axes = style.new_panels(above, n_transitions, columns, sharey=True, sharex=True)
         for place, ax in enumerate(axes):
-            _draw_attribution(ax, attribution.isel(transition=place))
+            of_transition = attribution.isel(transition=place)
+            _draw_bars(ax, of_transition)
+            area = _short_number(float(of_transition["area"]) / style.MILLION_KM2)
+            ax.set_title(rf"{of_transition['transition'].values!s}, {area} $\times$ 10$^6$ km$^2$")
         style.label_edges(axes, columns, x="contribution to the change of the logit (1)")
         style.name_rows(axes[0], [feature_label(name) for name in features])
-        if "run" in attribution.attrs:
-            window, baseline = (style.years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
-            predictor = style.predictor_words(attribution.attrs["predictor"])
-            text = f"{window} against {baseline} of the parent run, {predictor}"
-            style.add_heading(figure, f"{attribution.attrs['run'].replace('/', ' ')}, {text}")
+        window, baseline = (style.years_text(attribution.attrs[name]) for name in ("window", "baseline_window"))
+        predictor = style.predictor_words(attribution.attrs["predictor"])
+        text = f"{window} against {baseline} of the parent run, {predictor}"
+        style.add_heading(figure, f"{attribution.attrs['run'].replace('/', ' ')}, {text}")
         style.letter_panels(axes if drawn is None else [*axes, *_draw_terms(below, drawn, columns)])
         return figure
-
-
-def _draw_attribution(ax: "style.Axes", of_transition: xr.Dataset) -> None:
-    _draw_bars(ax, of_transition)
-    title = str(of_transition["transition"].values)
-    if "area" in of_transition:
-        title += rf", {_short_number(float(of_transition['area']) / style.MILLION_KM2)} $\times$ 10$^6$ km$^2$"
-    ax.set_title(title)
 
 
 def _draw_terms(figure: Any, terms: xr.Dataset, columns: int) -> list["style.Axes"]:

@@ -1,7 +1,7 @@
 """The numbers that a figure shows, read from what is drawn: curves, points, bars, matrices, and the fields of maps."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -190,7 +190,7 @@ def drawn_fields(figure: "Figure") -> xr.Dataset:
         for mesh in (artist for artist in ax.collections if _is_field(artist)):
             field = _field(mesh, figure, is_map=hasattr(ax, "projection"))
             position = tuple(field[dim].values for dim in field.dims)
-            number = next((k for k, grid in enumerate(grids) if _same(grid, position)), len(grids))
+            number = next((k for k, grid in enumerate(grids) if all(map(np.array_equal, grid, position))), len(grids))
             grids[number:] = grids[number:] or [position]
             dims = {dim: f"{dim}{number + 1}" for dim in field.dims} if number else {}
             label = str(mesh.get_label())
@@ -240,7 +240,3 @@ def _colour_bar(mesh: Any, figure: "Figure") -> Any:
 
 def _colours(mesh: Any) -> tuple[Any, ...]:
     return mesh.get_cmap().name, mesh.get_cmap().N, *mesh.get_clim()
-
-
-def _same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    return all(map(np.array_equal, one, other))

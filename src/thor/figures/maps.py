@@ -151,18 +151,16 @@ def regime_map(regimes: xr.Dataset) -> "style.Figure":
         return figure
 
 
-def regime_maps(maps: Mapping[str, xr.Dataset], *, n_columns: int = 3) -> "style.Figure":
+def regime_maps(maps: Mapping[str, xr.Dataset]) -> "style.Figure":
     """Return a map of regimes for each title.
 
     Parameters
     ----------
     maps : mapping of str to xarray.Dataset
         `regime` with CF flags, by the title of its map.
-    n_columns : int
-        Maps beside one another.
     """
     with style.style():
-        columns = 2 if len(maps) == 4 else min(n_columns, len(maps))
+        columns = 2 if len(maps) == 4 else min(3, len(maps))
         figure, axes = map_panels(len(maps), n_columns=columns, grey=NO_BUDGET)
         for ax, (title, regimes) in zip(axes, maps.items(), strict=True):
             _draw_regimes(ax, regimes)

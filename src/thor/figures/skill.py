@@ -24,18 +24,17 @@ _LEFT_OUT_METRICS = ("accuracy", "balanced_accuracy", "negative_log_likelihood")
 _MEMBERS = ("member_mean", "member_min", "member_max")
 
 
-def confusion_matrices(skill: Scores, *, region: str = "test") -> "style.Figure":
-    """Return the confusion matrix of each predictor, as shares of the cells with a label.
+def confusion_matrices(skill: Scores) -> "style.Figure":
+    """Return the confusion matrix of each predictor in the test region, as shares of the cells with a label.
 
     Parameters
     ----------
     skill : mapping
         {predictor: {region: {metric: value}}} as from `thor.networks.skill.skill_table`; predictors without a
         confusion matrix are left out.
-    region : str
     """
-    named = [name for name in style.in_reading_order(skill) if "confusion_matrix" in skill[name][region]]
-    matrices = {name: skill[name][region] for name in named}
+    test = {name: skill[name]["test"] for name in style.in_reading_order(skill)}
+    matrices = {name: entry for name, entry in test.items() if "confusion_matrix" in entry}
     n_columns = 2 if len(matrices) == 4 else min(len(matrices), 3)
     n_rows = -(-len(matrices) // n_columns)
     with style.style():
@@ -49,24 +48,22 @@ def confusion_matrices(skill: Scores, *, region: str = "test") -> "style.Figure"
             ax.set_ylabel("regime by the label")
         figure.colorbar(image, ax=axes, shrink=0.8 / n_rows, aspect=20, pad=0.02, label="cells with this label (%)")
         style.letter_panels(axes)
-        style.add_note(figure, f"In each cell: share of its row in %, and number of grid cells. Region: {region}.")
+        style.add_note(figure, "In each cell: share of its row in %, and number of grid cells. Region: test.")
         return figure
 
 
 def skill_intervals(
     skill: Scores,
     *,
-    region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "negative_log_likelihood", "brier_score"),
 ) -> "style.Figure":
-    """Return the scores of all predictors with intervals for an unseen ocean, by cells and by area.
+    """Return the scores of all predictors in the test region, with intervals for an unseen ocean, by cells and by area.
 
     Parameters
     ----------
     skill : mapping
         As for `confusion_matrices`; with `member_mean`, `member_min` and `member_max` one row shows the mean and
         range of single networks. The score by cells of `majority` is written, not drawn.
-    region : str
     metrics : sequence of str
         A panel for each.
     """
@@ -79,10 +76,10 @@ def skill_intervals(
             for row, name in enumerate(rows):
                 if name == "majority":
                     # Drawn to scale it would compress all others.
-                    score = f"{skill[name][region][metric]:.2f}"
+                    score = f"{skill[name]['test'][metric]:.2f}"
                     ax.text(0.02, row, score, va="center", transform=ax.get_yaxis_transform())
                 else:
-                    _draw_score(ax, row, skill, name, region, metric)
+                    _draw_score(ax, row, skill, name, metric)
             _finish_scores(ax, metric, margin=0.08)
         style.name_rows(axes[0], [_words(name) for name in rows])
         style.add_legend(figure, axes[0], n_columns=2)
@@ -223,13 +220,13 @@ def _finish_scores(ax: "style.Axes", metric: str, *, margin: float) -> None:
     ax.margins(x=margin)
 
 
-def _draw_score(ax: "style.Axes", row: int, skill: Scores, name: str, region: str, metric: str) -> None:
+def _draw_score(ax: "style.Axes", row: int, skill: Scores, name: str, metric: str) -> None:
     """Draw the score of one predictor, filled by cells and open by area; single networks with their range."""
     for shift, filled in ((-0.13, True), (0.13, False)):
-        entry = skill[name][region] if filled else skill[name][region]["area_weighted"]
+        entry = skill[name]["test"] if filled else skill[name]["test"]["area_weighted"]
         colour, weighting = (BLUE, "by cells") if filled else (ORANGE, "by area")
         if name == "member_mean":
-            bounds = [skill[of][region] for of in ("member_min", "member_max")]
+            bounds = [skill[of]["test"] for of in ("member_min", "member_max")]
             low, high = (of[metric] if filled else of["area_weighted"][metric] for of in bounds)
         else:
             interval = entry.get("intervals", {}).get(metric, {})

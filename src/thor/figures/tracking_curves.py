@@ -2,34 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from thor.figures import style
 from thor.figures.curves import SERIES_COLOURS
-from thor.figures.style import (
-    MILLION_KM2,
-    MOST_MODELS,
-    add_heading,
-    add_legend,
-    add_note,
-    empty_figure,
-    label_edges,
-    letter_panels,
-    named_colours,
-    new_figure,
-    new_panels,
-    predictor_words,
-    reliability_panels,
-    style,
-)
 from thor.reading.runs import is_at_level, without_level
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 EXPERIMENT_COLOURS = {
     "piControl": "#7f7f7f",
@@ -60,7 +40,7 @@ Skill = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]
 # -- areas -------------------------------------------------------------------------------------------------------------
 def area_curves(
     areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global", change: bool = False
-) -> "Figure":
+) -> "style.Figure":
     """Return the expected area of each regime through time with its spread over networks.
 
     Parameters
@@ -78,27 +58,26 @@ def area_curves(
     columns = ["change_m2", "change_lower", "change_upper"] if change else ["expected_area_m2", "lower", "upper"]
     chosen = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)].dropna(subset=columns)
     chosen = chosen[~chosen["experiment_id"].map(is_at_level)]
-    with style():
+    with style.style():
         if chosen.empty:
-            return empty_figure(f"No areas of {predictor_words(predictor)} in {basin.replace('_', ' ')}.")
+            return style.empty_figure(f"No areas of {style.predictor_words(predictor)} in {basin.replace('_', ' ')}.")
         regimes, models, experiments = (
             list(dict.fromkeys(chosen[column])) for column in ("regime", "source_id", "experiment_id")
         )
-        # The reference of all others comes first.
-        experiments.sort(key=lambda name: [*EXPERIMENT_COLOURS, name].index(name))
+        experiments = style.in_reading_order(experiments, first=tuple(EXPERIMENT_COLOURS))
         colours = experiment_colours(experiments)
-        several, named = len(models) > 1, len(models) <= MOST_MODELS
+        several, named = len(models) > 1, len(models) <= style.MOST_MODELS
         lines = dict(zip(models, cycle(_LINE_STYLES if named else "-"), strict=False))
         n_columns = 3
-        figure = new_figure(8.6, 2.1 * -(-len(regimes) // n_columns) + 0.9)
-        axes = new_panels(figure, len(regimes), n_columns, sharex=True)
+        figure = style.new_figure(8.6, 2.1 * -(-len(regimes) // n_columns) + 0.9)
+        axes = style.new_panels(figure, len(regimes), n_columns, sharex=True)
         for ax, regime in zip(axes, regimes, strict=True):
             of_regime = chosen[chosen["regime"] == regime]
             for experiment in experiments:
                 of_experiment = of_regime[of_regime["experiment_id"] == experiment]
                 is_level = "control" in experiment.lower()
                 curves = {
-                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / MILLION_KM2
+                    model: of_run.groupby(["window_start", "window_end"])[columns].mean() / style.MILLION_KM2
                     for model, of_run in of_experiment.groupby("source_id")
                 }
                 for model, curve in curves.items() if named or not is_level else ():
@@ -110,47 +89,45 @@ def area_curves(
                 ax.axhline(0, color="0.6", linewidth=0.6, zorder=0)
             ax.set_title(regime)
         quantity = f"{'change of the' if change else 'expected'} area ($10^6$ km$^2$)"
-        label_edges(axes, n_columns, x="year", y=quantity)
+        style.label_edges(axes, n_columns, x="year", y=quantity)
         for experiment in experiments:
             axes[0].plot([], [], color=colours[experiment], label=experiment)
         for model in models if named else ():
             axes[0].plot([], [], color="0.3", linestyle=lines[model], linewidth=0.5 if several else None, label=model)
-        add_legend(figure, axes[0], n_columns=8)
+        style.add_legend(figure, axes[0], n_columns=8)
         where = "" if basin == "global" else f" of the {basin.replace('_', ' ')}"
         what = f"{'Change of area' if change else 'Area'} of regimes{where}"
         of = "climate models" if named else f"{len(models)} climate models"
         shown = f"mean and range over {of}, thin: each model" if several else "mean and spread over networks"
-        add_heading(figure, f"{what}, {predictor_words(predictor)}: {shown}")
-        letter_panels(axes)
+        style.add_heading(figure, f"{what}, {style.predictor_words(predictor)}: {shown}")
+        style.letter_panels(axes)
         return figure
 
 
 # -- skill ---------------------------------------------------------------------------------------------
-def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
-    """Return the frequency of true changes of regime against their probability, for each experiment.
+def change_reliability(skill: Skill) -> "style.Figure":
+    """Return the frequency of true changes of regime in all windows against their probability, for each experiment.
 
     Parameters
     ----------
     skill : mapping
         {experiment: {window: {predictor: scores}}}, the entry `pooled` of
         `thor.tracking.perfect_model.perfect_model_skill`; experiments without a baseline are left out.
-    window : str
     """
     drawn = {
-        name: {predictor: scores["change"] for predictor, scores in windows[window].items() if "change" in scores}
+        name: {predictor: scores["change"] for predictor, scores in windows["all"].items() if "change" in scores}
         for name, windows in skill.items()
-        if window in windows
     }
     drawn = {name: changes for name, changes in drawn.items() if changes}
-    with style():
+    with style.style():
         if not drawn:
-            return empty_figure("No run with a known true change of regimes.")
+            return style.empty_figure("No run with a known true change of regimes.")
         level = next(iter(next(iter(drawn.values())).values()))["reliability"][0]["level"]
-        figure = new_figure(2.7 * len(drawn) + 0.5, 4.4)
-        panels = reliability_panels(figure, len(drawn))
+        figure = style.new_figure(2.7 * len(drawn) + 0.5, 4.4)
+        panels = style.reliability_panels(figure, len(drawn))
         predictors = dict.fromkeys(predictor for changes in drawn.values() for predictor in changes)
         colours = dict(zip(predictors, SERIES_COLOURS, strict=False))
-        shown: dict[str, Line2D] = {}
+        shown: dict[str, Any] = {}
         for (above, below), (name, changes) in zip(panels, drawn.items(), strict=True):
             for number, (predictor, change) in enumerate(changes.items()):
                 place = number, len(changes)
@@ -158,11 +135,11 @@ def change_reliability(skill: Skill, *, window: str = "all") -> "Figure":
             above.set_title(name)
             above.legend(loc="lower right", fontsize="x-small", handlelength=1)  # curves lie near the diagonal
             below.set_xlabel("probability of a change (1)")
-        figure.legend(shown.values(), map(predictor_words, shown), loc="outside upper center", ncols=len(shown))
+        figure.legend(shown.values(), map(style.predictor_words, shown), loc="outside upper center", ncols=len(shown))
         panels[0][0].set_ylabel("share of the area that changed (1)")
         panels[0][1].set_ylabel("share of the area (%)")
-        letter_panels(above for above, _ in panels)
-        add_note(
+        style.letter_panels(above for above, _ in panels)
+        style.add_note(
             figure,
             f"ECE: expected calibration error. Lines: {100 * level:.0f} % block-bootstrap interval.\n"
             f"Open: bins with less than {100 * _FEW:g} % of the area.",
@@ -174,7 +151,7 @@ def experiment_colours(names: Iterable[str]) -> dict[str, str]:
     """Return the colour of each experiment, at a warming level that of the experiment that reaches it."""
     reaching = {name: without_level(name) for name in names}
     known = list(dict.fromkeys(reaching.values()))
-    colours = dict(zip(known, named_colours(known, EXPERIMENT_COLOURS), strict=True))
+    colours = dict(zip(known, style.named_colours(known, EXPERIMENT_COLOURS), strict=True))
     return {name: colours[experiment] for name, experiment in reaching.items()}
 
 
@@ -185,7 +162,7 @@ def _over_models(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame({"mean": table.mean(axis=1), "lower": table.min(axis=1), "upper": table.max(axis=1)})
 
 
-def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, thin: bool = False, **line: Any) -> None:
+def _draw_area(ax: "style.Axes", curve: pd.DataFrame, is_level: bool, thin: bool = False, **line: Any) -> None:
     if curve.empty:
         return
     if is_level:
@@ -202,9 +179,9 @@ def _draw_area(ax: "Axes", curve: pd.DataFrame, is_level: bool, thin: bool = Fal
 
 
 def _draw_change_reliability(
-    above: "Axes", below: "Axes", place: tuple[int, int], colour: str, change: Mapping[str, Any]
-) -> "Line2D":
-    """Draw one predictor; `place` is its number, and how many there are in the panel."""
+    above: "style.Axes", below: "style.Axes", place: tuple[int, int], colour: str, change: Mapping[str, Any]
+) -> Any:
+    """Draw one predictor and return its line; `place` is its number, and how many there are in the panel."""
     (number, n_predictors), rows = place, pd.DataFrame(change["reliability"])
     skill = change["brier_skill"]
     label = f"ECE {change['expected_calibration_error']:.3f}"

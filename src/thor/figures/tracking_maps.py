@@ -15,7 +15,7 @@ from thor.tracking.shown_run import window_to_show
 _NO_RUN = "There is no archive of climate models, or no run in it has a baseline."
 
 
-def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n_columns: int = 3) -> "style.Figure":
+def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble") -> "style.Figure":
     """Return a map of the most probable regime for each window of a run, on its native grid.
 
     Parameters
@@ -23,8 +23,6 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
     run : xarray.Dataset or None
         `regime` with CF flags, as from `thor.tracking.track.track_run`; None: a figure with the reason.
     predictor : str
-    n_columns : int
-        Maps beside one another.
     """
     if run is None:
         return style.empty_figure(_NO_RUN)
@@ -32,7 +30,7 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble", n
     names = list(style.flags(regime).values())
     labels = [str(label) for label in run["window"].values]
     with style.style():
-        columns = 2 if len(labels) == 4 else min(n_columns, len(labels))
+        columns = 2 if len(labels) == 4 else min(3, len(labels))
         title, grey = f"{style.run_title(run)}, {style.predictor_words(predictor)}", "land, and cells not used"
         figure, axes = map_panels(len(labels), n_columns=columns, title=title, grey=grey)
         for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):

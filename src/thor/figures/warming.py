@@ -58,7 +58,8 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
                 place = row["first_year"] + length_years // 2, row["warming"]
                 axes[str(row[of_panel])].plot(*place, "o", color=colours[str(row["experiment_id"])], markersize=3.5)
         for name, ax in axes.items():
-            ax.set_title(name if names is models else f"{name}, {len(_models_of(known, name))} climate models")
+            n_models = len({key.split("/")[0] for key in known if key.split("/")[1] == name})
+            ax.set_title(name if names is models else f"{name}, {n_models} climate models")
         style.label_edges([*axes.values()], n_columns, x="year", y="warming (K)")
         if names is models:
             for experiment in experiments:
@@ -66,7 +67,3 @@ def warming_curves(runs: Mapping[str, Warming], levels: pd.DataFrame, *, length_
             style.add_legend(figure, axes[models[0]], n_columns=len(experiments))
         style.letter_panels(axes.values())
         return figure
-
-
-def _models_of(runs: Mapping[str, Warming], experiment: str) -> set[str]:
-    return {key.split("/")[0] for key in runs if key.split("/")[1] == experiment}

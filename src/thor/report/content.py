@@ -141,10 +141,7 @@ def ocean_content(
     # Players that are groups of features have no place among the features of the explorer.
     explained = (str(name) for attribution in attributions.values() for name in attribution["feature"].values)
     used = [name for name in dict.fromkeys(explained) if name in features] or [f for f in FEATURES if f in features]
-
-    def take(field: xr.DataArray) -> AnyArray:
-        return cells.take(field, dims)
-
+    take = partial(cells.take, dims=dims)
     content: dict[str, dict[str, Any]] = {
         "regime": packed_labels(take(regimes["regime"])),
         "confidence": packed_shares(take(regimes["regime_confidence"])),

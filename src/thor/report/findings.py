@@ -97,8 +97,7 @@ def _certainty(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -
 
 
 def _reasons(explanations: Mapping[str, Any]) -> tuple[str, str] | None:
-    importance = explanations.get("importance", {}) if explanations else {}
-    if not importance:
+    if not (importance := explanations.get("importance")):
         return None
     scores = explanations["faithfulness"]  # methods without one come last
     method = max(importance, key=lambda name: scores.get(name, {}).get("value") or -1.0)

@@ -178,13 +178,11 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
 def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | None) -> dict[str, Any]:
     windows, predictors = (list(map(str, run[dim].values)) for dim in ("window", "predictor"))
     dims = tuple(map(str, run["valid"].dims))
-    present = run if "baseline_regime" in run else run.assign(baseline_regime=xr.full_like(run["regime"], -1))
 
     def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
-        field = present[name]
-        lead = [dim for dim in ("predictor",) if dim in field.dims]
-        return np.moveaxis(cells.take(field.transpose("window", *lead, *dims), dims), 0, -1)
+        field = run[name].transpose("window", "predictor", *dims, missing_dims="ignore")
+        return np.moveaxis(cells.take(field, dims), 0, -1)
 
     return {
         "key": key,

@@ -124,7 +124,7 @@ def _skill(skill: Mapping[str, Any], split: xr.Dataset) -> dict[str, Any]:
     for name, regions in in_order(skill, PREDICTOR_NAMES).items():
         test = regions["test"]
         predictors[name] = {
-            metric: {"value": test.get(metric), **_ends(test.get("intervals", {}).get(metric, {}))}
+            metric: {"value": test.get(metric), **test.get("intervals", {}).get(metric, {})}
             for metric in metrics("scores")
             if not isinstance(test.get(metric), Mapping)  # a score of each regime: in the file, not in the table
         } | {"area_accuracy": test.get("area_weighted", {}).get("accuracy")}
@@ -244,7 +244,3 @@ def _perfect_model(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 "likely_changed": change.get("likely_or_more", {}).get("changed"),
             }
     return found
-
-
-def _ends(interval: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: interval[key] for key in ("low", "high", "level") if key in interval}

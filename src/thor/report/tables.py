@@ -14,6 +14,8 @@ from thor.core.metrics import metrics
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures.style import MILLION_KM2, flags, in_reading_order, predictor_words
 from thor.regimes.naming import regime_meanings
+from thor.report.words import in_order
+from thor.tracking.likelihood import LIKELIHOOD_RANGES
 
 _TORQUE = 1e-11
 _TORQUE_UNITS = "1e-11 m s-2"
@@ -74,39 +76,36 @@ def regime_table(regimes: xr.Dataset, balances: xr.Dataset) -> pd.DataFrame:
 def score_table(
     skill: Mapping[str, Any],
     *,
-    region: str = "test",
     metrics: Sequence[str] = ("accuracy", "macro_f1", "brier_score", "negative_log_likelihood"),
 ) -> pd.DataFrame:
-    """Return the scores of every predictor in a region, with intervals for an unseen ocean.
+    """Return the scores of every predictor in the test region, with intervals for an unseen ocean.
 
     Parameters
     ----------
     skill : mapping
         {predictor: {region: {metric: value}}}, as from `thor.networks.skill.skill_table`.
-    region : str
     metrics : sequence of str
         Of the section `scores` of `thor/core/metrics.yml`.
     """
     rows = {}
     for name in in_reading_order(name for name in skill if name not in ("member_min", "member_max")):
         rows[predictor_words(name, _PREDICTORS)] = {
-            _heading(metric): _with_interval(skill[name][region], metric) for metric in metrics
+            _heading(metric): _with_interval(skill[name]["test"], metric) for metric in metrics
         }
     return _by_row(rows, "predictor")
 
 
-def calibration_error_table(calibration: Mapping[str, Any], *, region: str = "test") -> pd.DataFrame:
-    """Return the calibration error of each predictor, and the coverage of its conformal sets.
+def calibration_error_table(calibration: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the calibration error of each predictor in the test region, and the coverage of its conformal sets.
 
     Parameters
     ----------
     calibration : mapping
         {predictor: {region: {...}}}, as from `thor.uncertainty.calibration.calibration_table`.
-    region : str
     """
     rows = {}
     for name in in_reading_order(calibration):
-        errors = calibration[name][region]
+        errors = calibration[name]["test"]
         sets = errors["conformal"]
         rows[name] = {
             "calibration error before (points)": 100 * errors["before"]["expected_calibration_error"],
@@ -138,7 +137,7 @@ def likelihood_table(window: Mapping[str, Any]) -> pd.DataFrame:
             "share of the compared area (%)": 100 * entry["area_m2"] / change["compared_m2"],
         }
         for predictor, change in _changes(window).items()
-        for text, entry in sorted(change["likelihood"].items(), key=lambda item: _lower_end(item[0]))
+        for text, entry in in_order(change["likelihood"], LIKELIHOOD_RANGES).items()
     ]
     return pd.DataFrame(rows).set_index(["predictor", "probability of a change"])
 
@@ -162,16 +161,16 @@ def forced_table(window: Mapping[str, Any]) -> pd.DataFrame:
     return _by_row({predictor: _areas(change, columns) for predictor, change in _changes(window).items()}, "predictor")
 
 
-def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble", basin: str = "global") -> pd.DataFrame:
+def area_table(areas: pd.DataFrame, *, predictor: str = "ensemble") -> pd.DataFrame:
     """Return the expected area of each regime and its change from the baseline, with their spread over networks.
 
     Parameters
     ----------
     areas : pandas.DataFrame
         Rows of `thor.tracking.areas.regime_areas` of one run. Its last window with a baseline is shown, else its last.
-    predictor, basin : str
+    predictor : str
     """
-    rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == basin)]
+    rows = areas[(areas["predictor"] == predictor) & (areas["basin"] == "global")]
     compared = rows.dropna(subset="change_m2")
     shown = (rows if compared.empty else compared)["window_start"].max()
     rows = rows[rows["window_start"] == shown].set_index("regime")
@@ -222,7 +221,3 @@ def _changes(window: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers of the change for each predictor that has any."""
     found = {name: part["change"] for name, part in window.items() if isinstance(part, Mapping) and "change" in part}
     return {name: found[name] for name in in_reading_order(found)}
-
-
-def _lower_end(text: str) -> float:
-    return 0.0 if text.startswith("<") else float(text.strip("> %").split("-")[0])

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import AnyArray, Array
+from thor.core.contracts import CONTRACTS
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.regimes.naming import class_flags
 from thor.tracking.cells import RUN_FACETS, Cells
@@ -29,14 +30,8 @@ TERM_FIELDS = ("predicted_term", "predicted_term_spread", "term_change", "term_c
 
 VARIANCES = ("change_label_variance", "change_network_variance", "change_residual_variance")
 
-_BY_CELL = {
-    **dict.fromkeys(("regime_probability", "change_to_probability"), ("window", "predictor", "regime")),
-    **dict.fromkeys(("applicable", "dissimilarity_index", MOST_CHANGED, *VARIANCES), ("window",)),
-    **dict.fromkeys(TERM_FIELDS, ("window", "term")),
-    **dict.fromkeys(("forced_emergence", "natural_variability_mask"), ("predictor",)),
-    "dissimilarity": ("state",),
-}
-"""Dims of a field before those of the grid, where they are not window and predictor."""
+_BY_CELL = {**CONTRACTS["scenario_regimes"].extra_dims, "dissimilarity": ("state",)}
+"""Dims of a field before those of the grid; of fields that no file has, they are window and predictor but for one."""
 
 _BY_NETWORK = {
     "expected_area": ("window", "network", "basin", "regime"),

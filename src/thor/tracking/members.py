@@ -263,10 +263,9 @@ def _baseline(member: xr.Dataset, baselines: RunDatasets, like: xr.DataArray) ->
     if not any(labels) or parent not in baselines:
         return before
     probability = baselines[parent]()["regime_probability"]
-    held = list(map(str, probability["window"].values))
     for place, label in enumerate(labels):
-        if label in held:
-            field = probability.isel(window=held.index(label)).transpose(*before.dims[1:])
+        if label in probability["window"].values:
+            field = probability.sel(window=label).transpose(*before.dims[1:])
             before[place] = field.values
     return before
 

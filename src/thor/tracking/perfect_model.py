@@ -182,7 +182,7 @@ def _true_cells(
             if earlier is None:
                 continue
             before = earlier
-            start = parent.isel(window=[*map(str, parent["window"].values)].index(baseline))
+            start = parent.sel(window=baseline)
             applicable = applicable & (start["applicable"].transpose(*dims).values == 1)
             used &= before >= 0
         tree = _tree_regime(baselines, features.isel(window=place))

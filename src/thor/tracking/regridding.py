@@ -96,11 +96,7 @@ AREA_MEANS = (
 )
 """Fields of which the mean over the ocean in a cell is exported."""
 
-AREA_SHARES = {
-    "applicable": "applicable_share",
-    "forced_shift": "forced_shift_share",
-    "forced_change": "forced_change_share",
-}
+AREA_SHARES = {flag: f"{flag}_share" for flag in ("applicable", "forced_shift", "forced_change")}
 """Flags, -1 where not tested, and the names of the share of the tested area in which they are 1."""
 
 

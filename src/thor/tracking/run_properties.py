@@ -120,9 +120,7 @@ def property_plans(
         fields = _fields(climatologies[key](), transports.get(f"{key}/{window}"), window)
         return regime_properties(fields, blocks, deep_mixed_layer=deep_mixed_layer, **of_run)
 
-    def finish(properties: xr.Dataset, baseline: xr.Dataset | None) -> xr.Dataset:
-        return properties_over_networks(properties, baseline, level=tools.settings.interval_level)
-
+    finish = partial(properties_over_networks, level=tools.settings.interval_level)
     mark = fingerprint(tools, predictor, deep_mixed_layer)
     return _plans_by_window(windows, features, tools, predictor, measure, finish, mark=mark)
 

@@ -51,9 +51,8 @@ class TrueRegimes:
         """
         run = self._run(key)
         _require_same_grid(key, like, run["valid"])
-        held = [str(label) for label in run["window"].values]
-        if window in held:
-            regime: AnyArray = run["true_regime"].isel(window=held.index(window)).transpose(*like.dims).values
+        if window in run["window"].values:
+            regime: AnyArray = run["true_regime"].sel(window=window).transpose(*like.dims).values
             if (regime >= 0).any():
                 return regime
         self.unknown.add(f"{key} {window}")
@@ -89,11 +88,10 @@ def _true_run(key: str, runs: RunDatasets, budgets: RunDatasets, model: RegimeMo
     valid, windows = run["valid"], [str(label) for label in run["window"].values]
     budget = budget_in_windows(budgets, key, windows)
     _require_same_grid(key, valid, budget["analysis_mask"])
-    held = [str(label) for label in budget["window"].values]
     labels = np.full((run.sizes["window"], *valid.shape), -1, dtype=np.int8)
     for place, window in enumerate(windows):
-        if window in held:
-            regime = model.predict(budget.isel(window=held.index(window)))["regime"]
+        if window in budget["window"].values:
+            regime = model.predict(budget.sel(window=window))["regime"]
             labels[place] = regime.transpose(*valid.dims).values
     attrs = {"long_name": "True dynamical regime, -1 where it is not known", "units": "1"}
     attrs |= regime_flags(model.names, model.long_names)
@@ -137,7 +135,7 @@ def budget_in_windows(budgets: RunDatasets, key: str, labels: Sequence[str]) -> 
     known = set(budget["year"].values.tolist()) if "response_weights" in budget else set()
     chosen = [label for label in labels if label in held or known.issuperset(_years(label))]
     other = [label for label in chosen if label not in held]
-    terms = budget[list(BUDGET_TERMS)].isel(window=[held.index(label) for label in chosen if label in held])
+    terms = budget[list(BUDGET_TERMS)].sel(window=[label for label in chosen if label in held])
     if other:
         responses = budgets[str(budget.attrs["responses_of"])]()["budget_responses"]
         made = _means(budget, responses, other)

@@ -163,10 +163,6 @@ class Applicability(JsonModel):
             )
         return replace(self, reference=self.reference[among], reference_basin=self.reference_basin[among])
 
-    def inside(self, inputs: np.ndarray) -> NDArray[np.bool_]:
-        """Return which scaled inputs, shape (n_samples, n_features), lie inside the area of applicability."""
-        return self.dissimilarity(inputs) <= self.threshold
-
     @cached_property
     def _tree(self) -> cKDTree:
         return cKDTree(self.reference * self.importance)

@@ -111,7 +111,7 @@ def calibration_metrics(
         `adaptive_calibration_error`, `negative_log_likelihood` [nats], `brier_score`, `brier_decomposition`,
         `temperature_left` (the temperature fitted to these cells again: 1 is perfect, above 1 the probabilities are
         overconfident), `uncertainties` with `mean_right`, `mean_wrong`, `auroc` and
-        `risk_coverage_area` of each, `reliability_curve`, and `risk_coverage_curves`.
+        `risk_coverage_area` of each, and `risk_coverage_curves`.
     """
     check_probabilities(probabilities, labels, classes)
     wrong = probabilities.argmax(axis=1) != labels
@@ -139,22 +139,19 @@ def calibration_metrics(
             }
             for name, field in every.items()
         },
-        "reliability_curve": reliability_curve(probabilities, labels),
         "risk_coverage_curves": curves,
     }
 
 
 def reliability_curve(
-    probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS, bootstrap: BlockBootstrap | None = None
+    probabilities: np.ndarray, labels: np.ndarray, *, bootstrap: BlockBootstrap | None = None
 ) -> dict[str, list[float | None]]:
-    """Return the frequency with which the most probable regime is the label, in bins of its probability.
+    """Return the frequency with which the most probable regime is the label, in `N_BINS` bins of its probability.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
     labels : ndarray of int, shape (n_samples,)
-    n_bins : int
-        Equal bins of the largest probability.
     bootstrap : BlockBootstrap, optional
         Of these cells.
 
@@ -165,9 +162,9 @@ def reliability_curve(
         a cell. Perfect: accuracy equals confidence. With a bootstrap `low` and `high`, the interval of the accuracy.
     """
     confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
-    bins = equal_bins(confidence, n_bins)
+    bins = equal_bins(confidence, N_BINS)
     count, sum_confidence, hits = (
-        np.bincount(bins, values, minlength=n_bins) for values in (np.ones(len(labels)), confidence, right)
+        np.bincount(bins, values, minlength=N_BINS) for values in (np.ones(len(labels)), confidence, right)
     )
     filled = count > 0
     ends = {}
@@ -212,15 +209,13 @@ def calibration_error(
     return _gap(confidence, right, (equal_bins if kind == "top_label" else _even_bins)(confidence, n_bins))
 
 
-def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins: int = N_BINS) -> dict[str, float]:
-    """Return the parts of the Brier score, each summed over the regimes.
+def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return the parts of the Brier score, each summed over the regimes, from `N_BINS` bins of their probabilities.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
     labels : ndarray of int, shape (n_samples,)
-    n_bins : int
-        Equal bins of each regime's probability.
 
     Returns
     -------
@@ -236,10 +231,10 @@ def brier_decomposition(probabilities: np.ndarray, labels: np.ndarray, *, n_bins
     """
     parts = {"reliability": 0.0, "resolution": 0.0, "uncertainty": 0.0, "within_bin": 0.0}
     for probability, outcome in zip(probabilities.T.astype(float), _outcomes(probabilities, labels).T, strict=True):
-        bins = equal_bins(probability, n_bins)
-        count = np.maximum(np.bincount(bins, minlength=n_bins), 1)
+        bins = equal_bins(probability, N_BINS)
+        count = np.maximum(np.bincount(bins, minlength=N_BINS), 1)
         forecast, observed = (
-            np.bincount(bins, x, minlength=n_bins)[bins] / count[bins] for x in (probability, outcome)
+            np.bincount(bins, x, minlength=N_BINS)[bins] / count[bins] for x in (probability, outcome)
         )
         base_rate = outcome.mean()
         within = (probability - forecast) ** 2 - 2 * (probability - forecast) * (outcome - observed)

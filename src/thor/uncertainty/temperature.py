@@ -73,18 +73,12 @@ def left_out_temperature(
     return Temperature(fitted if significant else 1.0, fitted, gain, error)
 
 
-def fit_temperature(predict: Callable[[float], np.ndarray], labels: np.ndarray) -> float:
-    """Return the temperature at which the likelihood of the labels is highest.
-
-    For networks let `predict` divide each network's logits before the mean over networks is taken
-    (`lambda t: predict(stack, inputs, temperature=t).mean`): the result is as good as a temperature of the mean (on
-    ECCO's published networks the likelihoods differ by 1e-4 nats), and entropies and mutual information remain those
-    of one mixture. For predictors without networks: `temperature_of_mean`.
+def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature, to be used with `with_temperature`, at which the likelihood of the labels is highest.
 
     Parameters
     ----------
-    predict : callable
-        Probabilities of shape (n_samples, n_classes) at a temperature.
+    probabilities : ndarray of shape (n_samples, n_classes)
     labels : ndarray of int, shape (n_samples,)
 
     Returns
@@ -99,23 +93,19 @@ def fit_temperature(predict: Callable[[float], np.ndarray], labels: np.ndarray) 
 
     Notes
     -----
-    Guo et al. 2017, doi:10.48550/arXiv.1706.04599. Temperature before or after the mean: Rahaman & Thiery 2021,
-    doi:10.48550/arXiv.2007.08792.
+    Guo et al. 2017, doi:10.48550/arXiv.1706.04599. A temperature of the logits of each network, before their mean, is
+    as good (Rahaman & Thiery 2021, doi:10.48550/arXiv.2007.08792; on ECCO's published networks the likelihoods differ
+    by 1e-4 nats), and entropies and mutual information remain those of one mixture: `left_out_temperature`.
     """
 
     def loss(log_temperature: float) -> float:
-        return log_loss(predict(float(np.exp(log_temperature))), labels)
+        return log_loss(with_temperature(probabilities, float(np.exp(log_temperature))), labels)
 
     bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
     if not np.isfinite(found.fun):
         raise NetworkError("No temperature can be fitted: the probabilities are not numbers.")
     return float(np.exp(found.x))
-
-
-def temperature_of_mean(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature of given probabilities, to be used with `with_temperature`; see `fit_temperature`."""
-    return fit_temperature(lambda t: with_temperature(probabilities, t), labels)
 
 
 def with_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:

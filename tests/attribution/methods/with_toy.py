@@ -47,7 +47,7 @@ def main() -> None:
     assert f"relevance and {NAME}" in agreement["pair"].values
     few = EvaluationSettings(n_cells=12, n_perturbations=2, n_rows=2, n_bootstrap=10)
     evaluation = evaluate_on_cells(explainers, stack, features, scaler, reference, settings=few, seed=0)
-    additive, regime = additive_stack(8, seed=0), np.zeros(5, int)
+    additive, regime = additive_stack(seed=0), np.zeros(5, int)
     truth = compare_with_truth(
         explainers,
         additive,

@@ -97,7 +97,8 @@ class Lime(Explainer):
         mean over members when the draws are drawn again (a sandwich estimate, robust to a surrogate that does not fit).
         """
         require_features(predictor, self.reference)
-        draws = self._draws(len(predictor.features))
+        # all but the first, which the sample itself replaces, in units of the reference's scale
+        draws = np.random.RandomState(self.seed).normal(0, 1, (self.settings.n_samples, len(predictor.features)))[1:]
         forward = targets_of(predictor, self.target, np.float64)
         of_regimes = forward.of_every_regime(draws * self.scale + self.mean)
         targets = {k: np.ascontiguousarray(of_regimes[..., k].T) for k in np.unique(regime).tolist()}
@@ -122,11 +123,6 @@ class Lime(Explainer):
             return AttributionBlock(part, values, error, {"target": target, **shares, "remainder": remainder})
 
         yield from in_threads(block, sample_parts(len(inputs), SAMPLES_PER_BLOCK))
-
-    def _draws(self, n_features: int) -> Array:
-        """Return all draws but the first, which the sample itself replaces, in units of the reference's scale."""
-        random = np.random.RandomState(self.seed)
-        return random.normal(0, 1, (self.settings.n_samples, n_features))[1:]
 
     def _fit(self, draws: Array, products: Array, targets: Array, scaled: Array, target: Array) -> "_Fit":
         """Return the surrogates of samples that explain one regime.

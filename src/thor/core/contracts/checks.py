@@ -22,15 +22,15 @@ Found = Mapping[str, float]
 _Region = xr.DataArray | None
 
 
-def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Dataset:
+def check(dataset: xr.Dataset, stage: str, *, where: str) -> xr.Dataset:
     """Return the dataset if it keeps the contract; otherwise raise the first breach found.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         Fields with dims (lat, lon) or (y, x), in memory or backed by dask.
-    contract : str or Contract
-        A stage's name, one of `CONTRACTS`, or any contract.
+    stage : str
+        Name of one of `CONTRACTS`.
     where : str
         What the error calls the dataset: its file, or model and experiment.
 
@@ -43,7 +43,7 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     GridError
         Wrong dims, or coordinates from which no geometry can be built.
     """
-    contract = find_contract(contract)
+    contract = find_contract(stage)
     present = structure.check_names(dataset, contract, where)
     grid = structure.check_dims(dataset, present, contract, where)
     tables = [name for name in contract.tables if name in dataset.variables]
@@ -74,7 +74,7 @@ def check(dataset: xr.Dataset, contract: str | Contract, *, where: str) -> xr.Da
     return dataset
 
 
-def find_contract(contract: str | Contract) -> Contract:
+def find_contract(name: str) -> Contract:
     """Return the contract of that name.
 
     Raises
@@ -82,11 +82,9 @@ def find_contract(contract: str | Contract) -> Contract:
     DataError
         When there is none.
     """
-    if isinstance(contract, Contract):
-        return contract
-    if contract not in CONTRACTS:
-        raise DataError(f"There is no contract '{contract}' in thor.core.contracts.{did_you_mean(contract, CONTRACTS)}")
-    return CONTRACTS[contract]
+    if name not in CONTRACTS:
+        raise DataError(f"There is no contract '{name}' in thor.core.contracts.{did_you_mean(name, CONTRACTS)}")
+    return CONTRACTS[name]
 
 
 # -- numbers: what is computed, lazily ----------------------------------------------------------------------

@@ -35,10 +35,8 @@ _SHARES = ("expectation", "bias_share", "epsilon_share", "intercept", "fidelity"
 _EACH = ("window", "predictor")
 _OF_REGIME = (*_EACH, "regime")
 _CHANGES: dict[str, tuple[str, ...]] = {
-    "change_probability": _EACH,
-    "change_probability_independent": _EACH,
+    **dict.fromkeys(("change_probability", "change_probability_independent", "change_p_value"), _EACH),
     "change_to_probability": _OF_REGIME,
-    "change_p_value": _EACH,
     "forced_emergence": ("predictor",),
 }
 _CHANGE_VARIANCES = tuple(f"change_{part}_variance" for part in ("label", "network", "residual"))
@@ -47,17 +45,11 @@ _TERMS: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("predicted_term", "predicted_term_spread", *_TERM_CHANGES), ("window", "term")
 ) | {"most_changed_term": ("window",)}
 _TRACKED: dict[str, tuple[str, ...]] = _CHANGES | {
-    "regime": _EACH,
+    **dict.fromkeys(("predictive_entropy", "expected_entropy", "mutual_information"), _EACH),
+    **dict.fromkeys(("regime", "baseline_regime", "forced_shift", "forced_change"), _EACH),
     "regime_probability": _OF_REGIME,
-    "predictive_entropy": _EACH,
-    "expected_entropy": _EACH,
-    "mutual_information": _EACH,
-    "baseline_regime": _EACH,
-    "forced_shift": _EACH,
-    "forced_change": _EACH,
     "natural_variability_mask": ("predictor",),
-    "applicable": ("window",),
-    "dissimilarity_index": ("window",),
+    **dict.fromkeys(("applicable", "dissimilarity_index"), ("window",)),
 }
 _AREAS: dict[str, tuple[str, ...]] = {
     f"{name}{end}": (*_EACH, *dims)
