@@ -1,10 +1,14 @@
 """A command that is ended by a signal: when, and what a second one does."""
 
+import io
+import logging
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
 
+import click
 import pytest
 from xarray.backends.locks import CombinedLock
 
@@ -35,6 +39,19 @@ def test_a_second_signal_does_not_interrupt_what_the_first_one_ends():
     with handled(signal.SIGTERM, terminate), pytest.raises(SystemExit) as caught:
         work()
     assert (caught.value.code, ended) == (143, ["files"])
+
+
+def test_a_terminal_without_utf8_gets_every_line(monkeypatch, capsys):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    handler = logging.StreamHandler(sys.stdout)
+    line = logging.LogRecord("thor", logging.INFO, "", 0, "1863–1864: 3 %", None, None)
+    with short_errors():
+        handler.handle(line)
+        click.echo("R1 → R2, é")
+    sys.stdout.flush()
+    assert written.getvalue() == "1863?1864: 3 %\nR1 ? R2, é\n".encode("latin-1")
+    assert "Logging error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

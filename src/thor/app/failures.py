@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -48,6 +49,8 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
     """
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # signs that the encoding of the terminal lacks, as Latin-1 the dash
     with _short_failures():
         if prepare is not None:
             prepare()
