@@ -34,8 +34,8 @@ class SeriesFile:
         Lengths of these months in the file's calendar.
     calendar, time_units : str
         Of the time axis.
-    units : str or None
-        Of the variable.
+    field_attrs : dict
+        Attributes of the variable.
     shape : tuple of int
         Rows and columns, after levels if there are any.
     chunk_steps : int
@@ -57,7 +57,7 @@ class SeriesFile:
     days: IntArray
     calendar: str
     time_units: str
-    units: str | None
+    field_attrs: dict[str, Any]
     shape: tuple[int, ...]
     chunk_steps: int
     attrs: dict[str, Any]
@@ -244,7 +244,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             return SeriesFile(
                 path=path,
                 time_units=str(file.variables[field.dimensions[0]].units),
-                units=getattr(field, "units", None),
+                field_attrs={name: field.getncattr(name) for name in field.ncattrs()},
                 shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
                 attrs={name: file.getncattr(name) for name in file.ncattrs()},
