@@ -246,6 +246,16 @@ def test_levels_in_centimetres_with_bounds_in_metres(one, caplog, stated):
     assert ("bounds 'lev_bnds': taken in 'm'; in" in caplog.text) == (stated != "m")
 
 
+def test_bounds_that_leave_a_part_of_a_level_out_are_warned_of(one, caplog):
+    key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
+    expected = read(one)[key]["umo_column"].values
+
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d: d.assign(lev_bnds=(("lev", "bnds"), d["lev_bnds"].values * [1.0, 0.98])))
+    np.testing.assert_array_equal(read(one)[key]["umo_column"], expected)
+    assert "of the levels leave a gap from" in caplog.text
+
+
 FAULTS = {
     "without level bounds": (
         "umo",
@@ -286,6 +296,19 @@ FAULTS = {
         lambda d: d.assign(lev_bnds=d["lev_bnds"] * 2),
         DataError,
         "bounds 'lev_bnds' do not have the levels between them: these run from .* m, the bounds from 0 to .* 'm'",
+    ),
+    "without a level in the middle": (
+        "vmo",
+        lambda d: d.isel(lev=[0, 1, 3, 4, 5]),
+        DataError,
+        "bounds 'lev_bnds' of the levels leave a gap from .* m; expected each to begin where the one above ends",
+    ),
+    "without the first level": ("umo", lambda d: d.isel(lev=slice(1, None)), DataError, "leave a gap from 0 to 50 m"),
+    "with a level twice": (
+        "umo",
+        lambda d: d.isel(lev=[0, 1, 1, 2, 3, 4, 5]),
+        DataError,
+        "bounds 'lev_bnds' of the levels overlap from .* m.*Get all levels once",
     ),
     "upside down": ("vmo", lambda d: d.isel(j=slice(None, None, -1)), GridError, "stored in another order of rows"),
     "without one year": (
