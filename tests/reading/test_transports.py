@@ -297,6 +297,12 @@ FAULTS = {
         DataError,
         "bounds 'lev_bnds' do not have the levels between them: these run from .* m, the bounds from 0 to .* 'm'",
     ),
+    "with levels after the grid": (
+        "vmo",
+        lambda d: d.transpose("time", "j", "i", "lev", ...),
+        DataError,
+        r"'vmo' is stored as \(time, j, i, lev\); expected levels after time. .*ncpdq -a time,lev,j,i in.nc out.nc",
+    ),
     "without a level in the middle": (
         "vmo",
         lambda d: d.isel(lev=[0, 1, 3, 4, 5]),

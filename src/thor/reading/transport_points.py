@@ -176,7 +176,14 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
     """
     path = file.path
     with opened(path), netCDF4.Dataset(path) as dataset:
-        dim = dataset.variables[name].dimensions[1]
+        dims = dataset.variables[name].dimensions
+        dim = next((d for d in dims if hasattr(dataset.variables.get(d), "positive")), dims[1])
+        if dim != dims[1]:
+            wanted = ",".join((dims[0], dim, *(d for d in dims[1:] if d != dim)))
+            raise DataError(
+                f"{path}: '{name}' is stored as ({', '.join(dims)}); expected levels after time. Reorder its dims: "
+                f"ncpdq -a {wanted} in.nc out.nc."
+            )
         axis = dataset.variables.get(dim)
         named, shape = getattr(axis, "bounds", f"{dim}_bnds"), (len(dataset.dimensions[dim]), 2)
         there = [b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in dataset.variables]
