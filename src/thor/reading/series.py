@@ -129,8 +129,7 @@ class Series:
 
     def missing(self, window: Window) -> list[str]:
         """Return the months the window lacks, as ``1850-03``."""
-        absent = np.setdiff1d(np.asarray(window.months), self.months)
-        return [month_text(month) for month in absent]
+        return [month_text(month) for month in np.setdiff1d(np.asarray(window.months), self.months)]
 
     def continuing(self, earlier: "Series | None") -> "Series":
         """Return this series after the files of another that end where it begins; `interrupted` where they do not.
@@ -162,17 +161,18 @@ class Series:
         begins_before = window.months.start < self.months[0]
         return f" {self.interrupted}.{self.hint}" if self.interrupted and begins_before else self.hint
 
-    def require(self, window: Window) -> None:
-        """Raise IncompleteWindowError when a month of the window is not there."""
+    def require(self, window: Window, *, skipping: bool = False) -> None:
+        """Raise IncompleteWindowError when a month of a window is not there; `skipping`: whether it is then skipped."""
         missing = self.missing(window)
         if not missing:
             return
         state = f"lacks {len(missing)} of {window.n_months} months: {listed(missing, most=6)}."
         if len(missing) == window.n_months:
             state = f"lies outside the data, {self.span}."
+        skip = "" if skipping else ", or set data_engineering.missing: skip"
         raise IncompleteWindowError(
-            f"{self.where}: the window {window} {state}{self.hint_on(window)} Get the missing files, choose other "
-            "windows, or set data_engineering.missing: skip."
+            f"{self.where}: the window {window} {state}{self.hint_on(window)} Get the missing files or choose other "
+            f"windows{skip}."
         )
 
 
