@@ -1,7 +1,9 @@
 """One file of an archive: opened with errors that name it."""
 
+import errno
 import hashlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +29,11 @@ ALL_PARTS = ".complete"
 _WHILE_READING = (OSError, RuntimeError)
 """What netCDF4 raises for values that cannot be read; other errors of who reads them are no fault of the file."""
 
-_WHILE_OPENING = (*_WHILE_READING, ValueError, KeyError, TypeError)
+_WHILE_OPENING = (*_WHILE_READING, ValueError, KeyError, TypeError, AttributeError)
 """What netCDF4 and xarray raise for headers that cannot be read."""
+
+_OF_THE_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+"""Errors of the file system and its permissions, not of what is in a file."""
 
 _FIRST_BYTES, _PIECE_BYTES, _N_PIECES = 2**16, 2**12, 32
 
@@ -65,6 +70,14 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
         if variable_id is not None:
             _require_variable(dataset, variable_id, path)
         return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
+
+
+def stored_attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
+    """Return the attributes of an open file or variable; OSError where netCDF4 raises AttributeError for damage."""
+    try:
+        return {name: item.getncattr(name) for name in item.ncattrs()}
+    except AttributeError as error:
+        raise OSError(str(error)) from error
 
 
 def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
@@ -163,6 +176,11 @@ def _state(path: Path) -> tuple[Path, int, int]:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a file of the archive that cannot be read, with the reason."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        return DataError(
+            f"{path} cannot be read: {os.strerror(error.errno)}. The file may be whole: ask for permission to read it, "
+            "or whether its file system is in order, and run again. What was finished is kept."
+        )
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."

@@ -13,7 +13,7 @@ from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.core.warn import warn_once
 from thor.reading.classic_format import require_whole
-from thor.reading.files import sampled_checksum, unreadable
+from thor.reading.files import sampled_checksum, stored_attributes, unreadable
 from thor.reading.time_axis import month_text, read_time_axis, within_name
 from thor.reading.windows import Window
 
@@ -244,10 +244,10 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             return SeriesFile(
                 path=path,
                 time_units=str(file.variables[field.dimensions[0]].units),
-                field_attrs={name: field.getncattr(name) for name in field.ncattrs()},
+                field_attrs=stored_attributes(field),
                 shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
-                attrs={name: file.getncattr(name) for name in file.ncattrs()},
+                attrs=stored_attributes(file),
                 size=about.st_size,
                 modified=about.st_mtime_ns,
                 sample=sampled_checksum(path),
