@@ -141,3 +141,20 @@ def test_a_damaged_fixed_file_is_replaced_by_that_of_another_run(root, windows, 
     (plan,) = plan_runs(Archive(root), [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="error")
     assert plan.fixed[name] == (sound,)
     assert caplog.text.count(f"'{name}' of another run is read") == caplog.text.count(f"{path} (6 bytes)") == 1
+
+
+def test_a_decadal_prediction_is_read_whose_folder_begins_with_its_start(tmp_path, make_climatology):
+    """The folder has the member, s1960-r1i1p1f1; the files have both parts by themselves."""
+    stated = {"variant_label": "r1i1p1f1", "sub_experiment_id": "s1960"}
+    write_run(tmp_path, experiment_id="dcppA-hindcast", variant_label="s1960-r1i1p1f1", attrs=stated)
+    assert make_climatology(tmp_path).attrs["variant_label"] == "s1960-r1i1p1f1"
+    write_run(
+        tmp_path,
+        experiment_id="dcppA-hindcast",
+        variant_label="s1960-r1i1p1f1",
+        attrs=stated | {"sub_experiment_id": "s1961"},
+    )
+    with pytest.raises(
+        DataError, match="variant_label is 's1961-r1i1p1f1', but the file lies in the folder of 's1960-"
+    ):
+        make_climatology(tmp_path)

@@ -40,7 +40,7 @@ _KNOWN_ELSEWHERE = {
 """Layouts that are named in messages, and read when they are given as `archive_layout`."""
 
 _PATTERNS = {
-    "variant_label": re.compile(r"[a-z]*r\d+i\d+p\d+(f\d+)?"),
+    "variant_label": re.compile(r"(s\d+-)?[a-z]*r\d+i\d+p\d+(f\d+)?"),
     "table_id": re.compile(r"[A-Z]\w+|fx|day|mon"),
     "region": re.compile(r"[A-Za-z0-9-]+"),
     "frequency": re.compile(r"fx|yr|mon|day|\w*hr\w*"),

@@ -162,13 +162,19 @@ def require_facets(run: Run, series: Mapping[str, Series]) -> None:
     for name, part in series.items():
         for facet in ("source_id", "experiment_id", "variant_label"):
             expected = getattr(run, facet)
-            file = next((file for file in part.files if file.attrs.get(facet, "") not in ("", expected)), None)
+            file = next((file for file in part.files if _stated(file.attrs, facet) not in ("", expected)), None)
             if file is not None:
-                got = file.attrs[facet]
+                got = _stated(file.attrs, facet)
                 raise DataError(
                     f"{file.path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
                     f"({name} of {run.key}). Put it where it belongs."
                 )
+
+
+def _stated(attrs: Mapping[str, object], facet: str) -> str:
+    """Return a facet by the attributes of a file, as folders have it: a decadal prediction begins with its start."""
+    stated, start = (str(attrs.get(name, "")) for name in (facet, "sub_experiment_id"))
+    return f"{start}-{stated}" if facet == "variant_label" and stated and start not in ("", "none") else stated
 
 
 def _older_versions(stored: Stored) -> str:
