@@ -219,7 +219,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         about = path.stat()
         require_whole(path)
         with netCDF4.Dataset(path) as file:
-            file.set_auto_maskandscale(False)
+            file.set_auto_mask(False)
             if variable_id not in file.variables:
                 raise DataError(
                     f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
