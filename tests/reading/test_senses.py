@@ -55,6 +55,13 @@ def with_flux(root):
     return root
 
 
+def test_the_file_with_attributes_that_contradict_each_other_is_named(root, make_climatology):
+    path = max(root.rglob("tauuo_*.nc"))
+    turn(path, "tauuo", positive="up", standard_name="surface_downward_eastward_stress")
+    with pytest.raises(DataError, match=f"{path.name}: 'tauuo' is positive up by 'positive'"):
+        make_climatology(root)
+
+
 @pytest.mark.parametrize(
     ("name", "attrs"),
     [

@@ -85,11 +85,11 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     bands.
     """
     files = [file for file in series.files if any(steps_in(file, window).size for window in windows)]
-    warn_of_conversions(series.variable_id, [file.field_attrs for file in files], series.where)
     state = _resume(series, files, windows, checkpoint)
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
         _add(state, file, series, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
+    warn_of_conversions(series.variable_id, [file.field_attrs for file in files], series.where)
     doubts = tuple(_doubts(series, state.filled))
     for doubt in doubts:
         log.warning("%s: %s", series.where, doubt)
