@@ -172,5 +172,9 @@ def test_variables_of_other_years_are_named_with_the_versions_that_may_have_more
     assert plan.warnings == (
         f"the years 1850 to 1851 are read, which all variables have: {spans}. Older versions lie beside v20230101: "
         "v20200101; `versions` can choose one.",
+        "v20200101 of zos has more months than v20230101, which is read; `versions` can choose it",
     )
     assert plan.warnings[0] in caplog.text
+    chosen = Archive(root, versions={"MADE-1/historical/r1i1p1f1/zos": "v20200101"})
+    (plan,) = plan_runs(chosen, [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="skip")
+    assert not plan.warnings and len(plan.windows) == 2

@@ -123,6 +123,9 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     for name, stored in group.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
+        if stored.fuller:
+            fuller = f"{stored.fuller[0]} of {name} has more months than {stored.version}, which is read"
+            warnings.append(f"{fuller}; `versions` can choose it")
     optional: dict[str, Any] = {}
     fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
     others = {"transports": _transports, "msftbarot": _streamfunction, "tracers": _tracers}
