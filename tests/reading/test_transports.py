@@ -246,6 +246,17 @@ def test_levels_in_centimetres_with_bounds_in_metres(one, caplog, stated):
     assert ("bounds 'lev_bnds': taken in 'm'; in" in caplog.text) == (stated != "m")
 
 
+@pytest.mark.parametrize(
+    ("levels", "fault"),
+    [([1, 2, 3, 4, 5], "leave a gap from 0 to 50 m"), ([0, 1, 1, 2, 3, 4, 5], "overlap from 50 to 250 m")],
+)
+def test_levels_that_both_components_leave_out_or_hold_twice_are_named(one, levels, fault):
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d: d.isel(lev=levels))
+    with pytest.raises(DataError, match=f"bounds 'lev_bnds' of the levels {fault}"):
+        read(one)
+
+
 def test_bounds_that_leave_a_part_of_a_level_out_are_warned_of(one, caplog):
     key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
     expected = read(one)[key]["umo_column"].values
