@@ -124,7 +124,7 @@ def warn_of_conversions(variable_id: str, attrs: Sequence[Mapping[str, Any]], wh
     """Warn of files of one variable, by its attributes in each, of which some are turned or have other units."""
     units = dict.fromkeys(str(each.get("units")) for each in attrs)
     if len(units) > 1:
-        warn_once(where, f"units change within the series ({', '.join(units)}); each file is converted by its own")
+        warn_once(where, f"units change within the series ({', '.join(units)}); each file is converted by its units")
     n_turned = sum(sense(variable_id, each, where) < 0 for each in attrs)
     if n_turned:
         files = f" in {n_turned} of {len(attrs)} files" if len(attrs) > 1 else ""
