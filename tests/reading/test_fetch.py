@@ -29,6 +29,7 @@ from thor.reading.esgf_files import parse_checksum, parse_dataset
 from thor.reading.esgf_index import EsgfIndex
 from thor.reading.fetch import plan_fetch
 from thor.reading.fetch_settings import FetchSettings, variables_to_fetch
+from thor.reading.plans import plan_runs
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
 
@@ -175,6 +176,39 @@ def test_nothing_is_fetched_twice(index, esgf, tmp_path):
     fetched = download(again.files, folder)
     assert (fetched.n_fetched, fetched.n_present, fetched.n_bytes) == (0, len(plan.files), 0)
     assert not esgf.requests
+
+
+@pytest.mark.parametrize("folder", [None, "CMIP6"])
+@pytest.mark.parametrize(
+    ("child", "needed"),
+    [
+        # 365 * 1000 days are 1000 years of the control run, but 999.3 of the standard calendar
+        ({"calendar": "standard"}, "1001-1004"),
+        ({"branch_time_in_child": 0.0}, "1001-1004"),
+        # no date of this run: as in an archive its years count from its first
+        ({"branch_time_in_child": -365.0 * 1849}, "1001-1004"),
+        ({"branch_time_in_child": 365.0}, "1000-1003"),
+    ],
+)
+def test_years_of_the_control_run_are_those_of_an_archive(tmp_path, windows, monkeypatch, child, needed, folder):
+    root = tmp_path / "esgf"
+    attrs = branch("piControl", 1850) | {
+        "branch_time_in_parent": 365.0 * 1000,
+        "parent_time_units": "days since 0001-01-01",
+    }
+    stated = {"branch_time_in_child": 0.0, "calendar": "noleap"} | child
+    calendar = stated.pop("calendar")
+    write_run(root, experiment_id="piControl", first=998, last=1007, n_files=1)
+    write_run(root, first=1850, last=1853, attrs=attrs | stated, calendar=calendar)
+    with serving(root) as served:
+        index = EsgfIndex([service(served, "solr", monkeypatch)])
+        asked = replace(SETTINGS, experiment_ids=["historical"])
+        plan = plan_fetch(index, asked, folder=folder and root / folder)
+    assert f"MADE-1/historical/r1i1p1f1 is compared with {needed} of MADE-1/piControl/r1i1p1f1" in plan.notes
+    archive = Archive(root)
+    (historical,) = (plan for plan in plan_runs(archive, archive.runs(**ALL), windows, missing="error") if plan.parent)
+    baselines = sorted(historical.baselines.values())
+    assert f"{baselines[0].first_year}-{baselines[-1].last_year}" == needed
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def test_a_missing_month_or_cell_is_an_error(root, kind):
     else:
         values[3, 1, 1] = np.nan
     write_temperature(root, months, values)
-    message = "lacks 1 of 12 months: 1851-06" if kind == "month" else "cells are missing.*warming_level_table"
+    lacking = r"lacks 1 of 12 months: 1851-06. Get the missing files or choose other windows\.$"
+    message = lacking if kind == "month" else "cells are missing.*warming_level_table"
     with pytest.raises(DataError, match=message):
         global_temperature(plans(root)["historical"])

@@ -121,12 +121,17 @@ def test_a_tree_may_begin_at_any_level_above_the_model(tmp_path, top):
     assert list(read(tmp_path / top)) == ["TINY/historical/r1i1p1f1"]
 
 
-def test_a_tree_of_cmip5_is_named_and_read_when_it_is_called_so(tmp_path):
+@pytest.mark.parametrize("above", [(), ("output1",), ("CMIP5", "output1")])
+@pytest.mark.parametrize("order", [("variable", "version"), ("version", "variable")])
+def test_a_tree_of_cmip5_is_named_and_read_when_it_is_called_so(tmp_path, order, above):
+    """Of any of its folders, in either order; fields without time are not taken for a run."""
     write_tiny(tmp_path / "six")
-    for frequency, table, which in (("mon", "Omon", ("zos", "tauuo", "tauvo")), ("fx", "fx", ("deptho",))):
-        names = ("institution", "source", "experiment", frequency, "ocean", table, "variant", "variable", "version")
+    variables = ("mon", "Omon", "variant", ("zos", "tauuo", "tauvo")), ("fx", "fx", "r0i0p0", ("deptho",))
+    for frequency, table, variant, which in variables:
+        names = (*above, "institution", "source", "experiment", frequency, "ocean", table, variant, *order)
         five = moved(tmp_path / "six", tmp_path / "five", names, which)
-    with pytest.raises(DataError, match="layout that is not known: a file lies in 'INST/TINY/.*archive_layout: CMIP5"):
+    place = "/".join((*above, "INST/TINY/"))
+    with pytest.raises(DataError, match=f"layout that is not known: a file lies in '{place}.*archive_layout: CMIP5"):
         read(five)
     archive = Archive(five, layout="CMIP5")
     assert list(read(five, archive=archive)) == ["TINY/historical/r1i1p1f1"]

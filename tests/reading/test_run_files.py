@@ -110,7 +110,7 @@ def test_a_grid_with_more_months_than_the_native_one_is_named(two_grids, windows
     plan = plan_of(two_grids, windows)
     assert (plan.grid_label, len(plan.windows)) == ("gn", 1)
     words = "files on grid 'gr' are not used, though they have more months; grid_labels can choose them"
-    assert plan.warnings == (words,)
+    assert plan.warnings[0] == words and "tauvo 1850-01 to 1851-12" in plan.warnings[1]
 
 
 @pytest.mark.parametrize(("module", "step"), [(run_files, "read_series"), (grids, "read_positions")])
@@ -141,3 +141,40 @@ def test_a_damaged_fixed_file_is_replaced_by_that_of_another_run(root, windows, 
     (plan,) = plan_runs(Archive(root), [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="error")
     assert plan.fixed[name] == (sound,)
     assert caplog.text.count(f"'{name}' of another run is read") == caplog.text.count(f"{path} (6 bytes)") == 1
+
+
+def test_a_decadal_prediction_is_read_whose_folder_begins_with_its_start(tmp_path, make_climatology):
+    """The folder has the member, s1960-r1i1p1f1; the files have both parts by themselves."""
+    stated = {"variant_label": "r1i1p1f1", "sub_experiment_id": "s1960"}
+    write_run(tmp_path, experiment_id="dcppA-hindcast", variant_label="s1960-r1i1p1f1", attrs=stated)
+    assert make_climatology(tmp_path).attrs["variant_label"] == "s1960-r1i1p1f1"
+    write_run(
+        tmp_path,
+        experiment_id="dcppA-hindcast",
+        variant_label="s1960-r1i1p1f1",
+        attrs=stated | {"sub_experiment_id": "s1961"},
+    )
+    with pytest.raises(
+        DataError, match="variant_label is 's1961-r1i1p1f1', but the file lies in the folder of 's1960-"
+    ):
+        make_climatology(tmp_path)
+
+
+def test_variables_of_other_years_are_named_with_the_versions_that_may_have_more(root, windows, caplog):
+    """As where the newest version is there in part."""
+    zos = sorted(root.rglob("zos_*.nc"))
+    newer = zos[0].parent.with_name("v20230101")
+    newer.mkdir()
+    shutil.copy(zos[0], newer)
+    archive = Archive(root)
+    (plan,) = plan_runs(archive, [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="skip")
+    spans = "zos 1850-01 to 1851-12; tauuo 1850-01 to 1853-12; tauvo 1850-01 to 1853-12"
+    assert plan.warnings == (
+        f"the years 1850 to 1851 are read, which all variables have: {spans}. Older versions lie beside v20230101: "
+        "v20200101; `versions` can choose one.",
+        "v20200101 of zos has more months than v20230101, which is read; `versions` can choose it",
+    )
+    assert plan.warnings[0] in caplog.text
+    chosen = Archive(root, versions={"MADE-1/historical/r1i1p1f1/zos": "v20200101"})
+    (plan,) = plan_runs(chosen, [Run("MADE-1", "historical", "r1i1p1f1")], windows, missing="skip")
+    assert not plan.warnings and len(plan.windows) == 2

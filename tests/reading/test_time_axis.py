@@ -258,3 +258,15 @@ def test_years_of_five_digits_are_no_months():
     assert named_months(Path("zos_1200101.nc")) is None
     assert named_months(Path("zos_185013.nc")) is None
     assert named_months(Path("zos_1850.nc")) == (12 * 1850, 12 * 1850 + 11)
+
+
+def test_packed_times_are_unpacked(root):
+    path = first_file(root)
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        dataset = dataset.load()
+    middles = dataset["time_bnds"].mean("bnds").values
+    path.unlink()
+    attrs = {key: value for key, value in dataset["time"].attrs.items() if key != "bounds"} | {"scale_factor": 0.5}
+    times = ("time", np.round(2 * middles).astype("int32"), attrs)
+    dataset.drop_vars("time_bnds").assign_coords(time=times).to_netcdf(path)
+    np.testing.assert_array_equal(read_header(path, "zos").months, years(1850, 1851))

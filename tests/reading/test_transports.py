@@ -246,6 +246,27 @@ def test_levels_in_centimetres_with_bounds_in_metres(one, caplog, stated):
     assert ("bounds 'lev_bnds': taken in 'm'; in" in caplog.text) == (stated != "m")
 
 
+@pytest.mark.parametrize(
+    ("levels", "fault"),
+    [([1, 2, 3, 4, 5], "leave a gap from 0 to 50 m"), ([0, 1, 1, 2, 3, 4, 5], "overlap from 50 to 250 m")],
+)
+def test_levels_that_both_components_leave_out_or_hold_twice_are_named(one, levels, fault):
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d: d.isel(lev=levels))
+    with pytest.raises(DataError, match=f"bounds 'lev_bnds' of the levels {fault}"):
+        read(one)
+
+
+def test_bounds_that_leave_a_part_of_a_level_out_are_warned_of(one, caplog):
+    key = "IDEAL-POLE/abrupt-4xCO2/r1i1p1f1/1850-1852"
+    expected = read(one)[key]["umo_column"].values
+
+    for name in ("umo", "vmo"):
+        change(one, name, lambda d: d.assign(lev_bnds=(("lev", "bnds"), d["lev_bnds"].values * [1.0, 0.98])))
+    np.testing.assert_array_equal(read(one)[key]["umo_column"], expected)
+    assert "of the levels leave a gap from" in caplog.text
+
+
 FAULTS = {
     "without level bounds": (
         "umo",
@@ -286,6 +307,25 @@ FAULTS = {
         lambda d: d.assign(lev_bnds=d["lev_bnds"] * 2),
         DataError,
         "bounds 'lev_bnds' do not have the levels between them: these run from .* m, the bounds from 0 to .* 'm'",
+    ),
+    "with levels after the grid": (
+        "vmo",
+        lambda d: d.transpose("time", "j", "i", "lev", ...),
+        DataError,
+        r"'vmo' is stored as \(time, j, i, lev\); expected levels after time. .*ncpdq -a time,lev,j,i in.nc out.nc",
+    ),
+    "without a level in the middle": (
+        "vmo",
+        lambda d: d.isel(lev=[0, 1, 3, 4, 5]),
+        DataError,
+        "bounds 'lev_bnds' of the levels leave a gap from .* m; expected each to begin where the one above ends",
+    ),
+    "without the first level": ("umo", lambda d: d.isel(lev=slice(1, None)), DataError, "leave a gap from 0 to 50 m"),
+    "with a level twice": (
+        "umo",
+        lambda d: d.isel(lev=[0, 1, 1, 2, 3, 4, 5]),
+        DataError,
+        "bounds 'lev_bnds' of the levels overlap from .* m.*Get all levels once",
     ),
     "upside down": ("vmo", lambda d: d.isel(j=slice(None, None, -1)), GridError, "stored in another order of rows"),
     "without one year": (
@@ -332,7 +372,7 @@ def test_a_streamfunction_replaces_transports_that_cannot_be_used(one, caplog, f
     found = transport_climatology(part, SETTINGS, NoCheckpoint())
     assert found.attrs["source"] == "msftbarot" and "umo" not in found
     assert rms(found["umo_column"] - expected["umo_column"]) < 0.002 * rms(expected["umo_column"])
-    assert re.search(message, caplog.text)
+    assert re.search(message, caplog.text) and "missing: skip" not in caplog.text
     assert re.search(message, found.attrs["not_used"]) if TRANSPORTS in part.sources else "not_used" not in found.attrs
 
 

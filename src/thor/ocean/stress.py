@@ -36,7 +36,7 @@ the cell by about the same: 6 to 8 % rms at 2.5 degrees, half that at 1.25, for 
 AXES_ATTRIBUTES = ("standard_name", "long_name", "description", "comment")
 """Attributes whose words distinguish true components from those along the grid; the first that does counts."""
 
-_TRUE = re.compile(r"eastward|northward|true east|true north|zonal|meridional", re.IGNORECASE)
+_TRUE = re.compile(r"(?:east|west|north|south)ward|true east|true north|zonal|meridional", re.IGNORECASE)
 _ALONG_GRID = re.compile(
     r"_[xy]_stress|\b[xy][- ](?:stress|axis|direction|component)|(?:model|native) grid", re.IGNORECASE
 )

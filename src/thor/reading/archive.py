@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import published
-from thor.reading.layouts import GLOBAL_REGION, Layout, layout_of, recognise
+from thor.reading.layouts import GLOBAL_REGION, Layout, layout_below, recognise
 from thor.reading.runs import Run, Wanted, chosen_of
 from thor.reading.tree import Stored, Tree, newest
 
@@ -19,6 +19,10 @@ IDEALIZED = "idealized"
 
 ONLY_VARIANT = "r1i1p1f1"
 """Variant of the runs in a layout that does not name variants."""
+
+
+FIXED_VARIANT = "r0i0p0"
+"""Variant of the fields without time in CMIP5: no run."""
 
 
 class Archive:
@@ -72,8 +76,9 @@ class Archive:
                 )
             tops = [top for names in TOPS if (top := root.joinpath(*names)).is_dir()] or [root]
             for top in tops:
-                known = recognise(top, self._tree.folders) if self._layout == "auto" else layout_of(self._layout)
-                branches.append((top, known))
+                folders = self._tree.folders
+                auto = self._layout == "auto"
+                branches.append((top, recognise(top, folders) if auto else layout_below(top, self._layout, folders)))
         return branches
 
     # -- runs ------------------------------------------------------------------------------------------------------
@@ -111,7 +116,8 @@ class Archive:
                 f"{source_id} has no experiment '{experiment_id}' in {self.where}."
                 f"{did_you_mean(experiment_id, there)} Correct experiment_ids, or set it to all."
             )
-        return self._values("variant_label", source_id=source_id, experiment_id=experiment_id)
+        found = self._values("variant_label", source_id=source_id, experiment_id=experiment_id)
+        return [label for label in found if label != FIXED_VARIANT]
 
     def __contains__(self, run: Run) -> bool:
         """Return whether the archive has a folder of this run."""

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from thor.reading.baselines import branch_year_of_child, parent_of
+from thor.reading.baselines import Parent, branch_year_of_child, parent_of
 from thor.reading.run_plan import RunPlan
 from thor.reading.runs import Run, is_control
+from thor.reading.series import Series
 
 LONGEST_GAP = 170
 """Years between branch and first file beyond which a date in the first years of the calendar, that of the branch in the
@@ -31,6 +32,35 @@ def begins_with_others(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> int | Non
     return plan.begins if plan.begins in whole else None
 
 
+def credible_branch(first: int, parent: Parent, series: Series, run: Run) -> int | None:
+    """Return the year of a run at the branch as its files state it; None for no date, or one that cannot be right.
+
+    Parameters
+    ----------
+    first : int
+        First year of the run's files.
+    parent : Parent
+        A control run.
+    series : Series
+        Of the run.
+    run : Run
+    """
+    branch = branch_year_of_child(series)
+    longest = LONGEST_GAP if _is_historical(run) or branch in (0, 1, parent.branch_year) else math.inf
+    # months after June are rounded up
+    return branch if branch is not None and -1 <= first - branch <= longest else None
+
+
+def counted_from(first: int, parent: Parent, series: Series, run: Run) -> Parent:
+    """Return a control run from which years count, from the first year of the files where no branch is credible.
+
+    Parameters as for `credible_branch`.
+    """
+    if parent.branch_year is None or credible_branch(first, parent, series, run) is not None:
+        return parent
+    return replace(parent, shift_years=parent.branch_year - first)
+
+
 def _in_calendar_of_parent(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
     """Return a plan whose branch year is in the calendar of the parent, if that is read and has another one."""
     parent, zos = plans.get(plan.parent.run) if plan.parent else None, plan.series["zos"]
@@ -47,12 +77,10 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         return plan
     first, branch = _first_year(plan), branch_year_of_child(zos)
     matters = parent.run in plans or not is_control(plan.run.experiment_id)
-    historical = "hist" in plan.run.experiment_id  # its years are those of the calendar
-    longest = LONGEST_GAP if historical or branch in (0, 1, parent.branch_year) else math.inf
-    if branch is not None and -1 <= first - branch <= longest:  # months after June are rounded up
+    if branch is not None and branch == credible_branch(first, parent, zos, plan.run):
         later = min(int(part.months[0]) // 12 for part in plan.series.values()) > branch
         gap = f"its files begin in {first}, but it branches off in {branch}: its years count from the branch"
-        warned = (gap,) if later and matters and not historical else ()
+        warned = (gap,) if later and matters and not _is_historical(plan.run) else ()
         return replace(plan, begins=branch if later else first, warnings=(*plan.warnings, *warned))
     stated = "no date in branch_time_in_child" if branch is None else f"branch_time_in_child is in the year {branch}"
     # members with the shift of this one number their years as the control run does: each has a first year of its own
@@ -69,6 +97,11 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         parent = replace(parent, shift_years=parent.branch_year - begins)
     warned = (f"{stated}: taken to branch off in {begins}, {whose}",) if matters else ()
     return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, *warned))
+
+
+def _is_historical(run: Run) -> bool:
+    """Return whether the years of a run are those of the calendar."""
+    return "hist" in run.experiment_id
 
 
 def _other_members(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> list[RunPlan]:

@@ -18,12 +18,12 @@ from thor.ocean.stress import AXES_ATTRIBUTES
 from thor.reading import steps
 from thor.reading.checks import check_physics
 from thor.reading.fields import read_field
-from thor.reading.files import attributes
 from thor.reading.means import WindowMeans, first_month, window_means
 from thor.reading.orders import reordered, storage_order
 from thor.reading.positions import meshed, read_positions, same_positions
 from thor.reading.run_files import FIXED_FIELDS
 from thor.reading.run_plan import RunPlan
+from thor.reading.senses import in_common_sense, sense
 from thor.reading.series import Series
 from thor.reading.steps import Context, rows_and_columns_ascending, shape_text, with_stress_points
 from thor.reading.windows import ClimatologySettings, Window
@@ -144,7 +144,9 @@ def _add_means(
         attrs = variable(name).attrs | {"files": "\n".join(mean.sources)}
         if name in STRESS:
             # the words of the file, not those of the table, distinguish true east from the axis of the grid
-            words = attributes(_first_file(plan, name), name)
+            file = plan.series[name].files[0]
+            turned = sense(name, file.field_attrs, str(file.path)) < 0
+            words = in_common_sense(file.field_attrs) if turned else file.field_attrs
             attrs = {key: value for key, value in attrs.items() if key not in AXES_ATTRIBUTES}
             attrs |= {key: str(words[key]) for key in AXES_ATTRIBUTES if key in words}
         out[name] = (("window", *context.grid.dims), reordered(mean.values, orders[name]), attrs)

@@ -120,6 +120,10 @@ class _CloudTree(Tree):
         """Return whether a folder is that of a store."""
         return folder in self._stores
 
+    def named_months(self, folder: Path) -> set[int]:
+        """Return no month: stores are named after none, and fetched only when they are read."""
+        return set()
+
     def files(self, folder: Path) -> list[Path]:
         """Return the files of a store, fetched unless they are there."""
         return fetch_store(self._stores[folder], folder)

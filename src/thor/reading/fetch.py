@@ -7,13 +7,12 @@ from typing import Any
 
 from thor.core.errors import ConfigError, DataError, did_you_mean, listed
 from thor.core.variables import Published
-from thor.reading.baselines import Parent, parent_of
 from thor.reading.esgf_files import IndexedDataset, RemoteFile
 from thor.reading.esgf_index import EsgfIndex
+from thor.reading.fetch_parents import RemoteParents
 from thor.reading.fetch_settings import FetchSettings, variables_to_fetch
 from thor.reading.grids import NATIVE
 from thor.reading.quirks import quirks_of
-from thor.reading.remote_header import read_remote_header
 from thor.reading.runs import Run, is_control, variant_order
 from thor.reading.windows import Window
 
@@ -70,13 +69,14 @@ class _ModelFetch:
     """The plan of one climate model."""
 
     def __init__(self, index: EsgfIndex, settings: FetchSettings, source_id: str, folder: Path | None) -> None:
-        self.index, self.settings, self.source_id, self.folder = index, settings, source_id, folder
+        self.index, self.settings, self.source_id = index, settings, source_id
         self.quirks = quirks_of(source_id, settings.quirks)
         wanted = variables_to_fetch(self.quirks, settings.variable_ids)
         self.series = {name: row for name, row in wanted.items() if not row.fixed}
         self.fixed = {name: row for name, row in wanted.items() if row.fixed}
         self.grids: set[str] | None = None  # on which there is what has no time; None: any
         self.notes: list[str] = []
+        self.remote_parents = RemoteParents(self.quirks, next(iter(self.series), ""), folder, self.notes)
 
     def plan(self) -> list[RemoteFile]:
         """Return the model's files."""
@@ -244,7 +244,7 @@ class _ModelFetch:
         self, run: Run, kept: Sequence[RemoteFile], extent: tuple[int, int], spans: Sequence[Window]
     ) -> list[_Waiting]:
         """Return the run with which this one is compared, and the years of it that are needed."""
-        parent = self._find_parent(run, kept, extent[0])
+        parent = self.remote_parents.of(run, kept, extent[0])
         if parent is None:
             return []
         if parent.run.source_id != self.source_id:
@@ -255,27 +255,14 @@ class _ModelFetch:
         if lack:
             self.notes.append(f"{run.key} branches off {parent.run.key}, which in ESGF {lack}: no baseline")
             return []
+        if parent.is_control:
+            of_control = self.index.files(list(found[next(iter(found))].values())[:1])
+            parent = self.remote_parents.in_years_of_control(run, extent[0], parent, of_control)
         inside = [(max(span.first_year, extent[0]), min(span.last_year, extent[1])) for span in spans]
         years = [Window(first, last) for first, last in inside if first <= last]
         needed = tuple(sorted({parent.baseline(window, self.settings.windows) for window in years}))
         self.notes.append(f"{run.key} is compared with {', '.join(map(str, needed))} of {parent.run.key}")
         return [(parent.run, found, needed)]
-
-    def _find_parent(self, run: Run, kept: Sequence[RemoteFile], first_year: int) -> Parent | None:
-        first = min(kept, key=lambda file: (file.dataset.variable_id != next(iter(self.series)), file.size))
-        try:
-            header = read_remote_header(first, first_year=first_year, folder=self.folder)
-        except OSError as error:
-            self.notes.append(
-                f"the header of {first.name} cannot be read remotely ({error}): once it is fetched, run this again for "
-                f"the parent of {run.key}"
-            )
-            return None
-        try:
-            return parent_of(run, header, branch_year=self.quirks.branch_years.get(run.experiment_id))
-        except (DataError, ValueError) as error:
-            self.notes.append(f"the parent of {run.key} is unknown: {error}")
-            return None
 
     def _fixed_files(
         self, found: Mapping[str, dict[str, list[IndexedDataset]]], label: str, runs: Sequence[Run]

@@ -1,7 +1,9 @@
 """Values of one variable: units, fill values and levels; one rule for every ocean."""
 
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +13,7 @@ from thor.core.variables import UNDECLARED_FILL, variable
 from thor.core.warn import warn_once
 from thor.reading.files import naming, read_file
 from thor.reading.positions import common_dims, positions
+from thor.reading.senses import in_common_sense, sense
 
 
 def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
@@ -79,12 +82,14 @@ def fill_to_missing(field: xr.DataArray, where: str) -> xr.DataArray:
 
 
 def canonical_units(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Convert to the units of the table of variables."""
+    """Convert to the units and the sense of the table of variables."""
     name = str(field.name)
-    factor = unit_factor(name, field.attrs.get("units"), where)
+    factor = stored_factor(name, field.attrs, where)
+    warn_of_conversions(name, [field.attrs], where)
     if factor == 1.0:
         return field.assign_attrs(units=variable(name).units)
-    return (field * factor).assign_attrs(field.attrs | {"units": variable(name).units})
+    attrs = in_common_sense(field.attrs) if factor < 0 else field.attrs
+    return (field * factor).assign_attrs(attrs | {"units": variable(name).units})
 
 
 def shares_in_per_cent(field: xr.DataArray, where: str) -> xr.DataArray:
@@ -95,6 +100,35 @@ def shares_in_per_cent(field: xr.DataArray, where: str) -> xr.DataArray:
         return field
     warn_once(where, f"'{field.name}' is up to {largest:g} % by its units; taken as up to {factor * largest:g} %")
     return (factor * field).assign_attrs(field.attrs)
+
+
+def stored_factor(variable_id: str, attrs: Mapping[str, Any], where: str) -> float:
+    """Return the factor that turns stored values into the units and the sense of the table of variables.
+
+    Parameters
+    ----------
+    variable_id : str
+    attrs : mapping
+        Attributes of the variable in the file.
+    where : str
+
+    Raises
+    ------
+    UnitsError, DataError
+        As from `unit_factor` and `thor.reading.senses.sense`.
+    """
+    return sense(variable_id, attrs, where) * unit_factor(variable_id, attrs.get("units"), where)
+
+
+def warn_of_conversions(variable_id: str, attrs: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Warn of files of one variable, by its attributes in each, of which some are turned or have other units."""
+    units = dict.fromkeys(str(each.get("units")) for each in attrs)
+    if len(units) > 1:
+        warn_once(where, f"units change within the series ({', '.join(units)}); each file is converted by its units")
+    n_turned = sum(sense(variable_id, each, where) < 0 for each in attrs)
+    if n_turned:
+        files = f" in {n_turned} of {len(attrs)} files" if len(attrs) > 1 else ""
+        warn_once(where, f"'{variable_id}' is stored positive in the opposite sense{files}, by its attributes; turned")
 
 
 def unit_factor(variable_id: str, units: str | None, where: str) -> float:

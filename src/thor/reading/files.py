@@ -1,11 +1,14 @@
 """One file of an archive: opened with errors that name it."""
 
+import errno
 import hashlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import xarray as xr
@@ -17,13 +20,20 @@ from thor.reading.classic_format import require_whole
 
 log = logging.getLogger(__name__)
 
-warnings.filterwarnings("ignore", message="variable .* has multiple fill values")  # each of them is taken as missing
-
 WHOLE_BYTES = 2**29
 """Of a file that is read into memory as a whole for its checksum and its fields; a larger one is read for each."""
 
 ALL_PARTS = ".complete"
 """Name of a file beside the parts of a store from the cloud, once all of them are there."""
+
+_WHILE_READING = (OSError, RuntimeError)
+"""What netCDF4 raises for values that cannot be read; other errors of who reads them are no fault of the file."""
+
+_WHILE_OPENING = (*_WHILE_READING, ValueError, KeyError, TypeError, AttributeError)
+"""What netCDF4 and xarray raise for headers that cannot be read."""
+
+_OF_THE_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+"""Errors of the file system and its permissions, not of what is in a file."""
 
 _FIRST_BYTES, _PIECE_BYTES, _N_PIECES = 2**16, 2**12, 32
 
@@ -62,6 +72,14 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
         return dict(dataset.attrs if variable_id is None else dataset[variable_id].attrs)
 
 
+def stored_attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
+    """Return the attributes of an open file or variable; OSError where netCDF4 raises AttributeError for damage."""
+    try:
+        return {name: item.getncattr(name) for name in item.ncattrs()}
+    except AttributeError as error:
+        raise OSError(str(error)) from error
+
+
 def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None:
     if variable_id not in dataset:
         raise GridError(f"{path} has no variable '{variable_id}'; it has {', '.join(map(str, dataset.data_vars))}.")
@@ -73,12 +91,11 @@ def _require_variable(dataset: xr.Dataset, variable_id: str, path: Path) -> None
 @contextmanager
 def opened(path: Path) -> Iterator[xr.Dataset]:
     """Give the open file, times not decoded; DataError when it cannot be read."""
-    try:
+    with _readable(path):
         require_whole(path)
-        with xr.open_dataset(path, engine="netcdf4", decode_times=False, cache=False) as dataset:
-            yield dataset
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(path, error) from error
+        dataset = _open(path, engine="netcdf4")
+    with _readable(path, _WHILE_READING), dataset:
+        yield dataset
 
 
 @contextmanager
@@ -88,31 +105,44 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
     A file of up to `WHOLE_BYTES` is read once for both, from beginning to end. Later calls know the checksum, and read
     only the fields that are asked for.
     """
-    try:
+    with _readable(path):
         state = _state(path)
-        if state in _CHECKSUMS or state[1] > WHOLE_BYTES:
-            checksum = checksum_of(path)
-            with opened(path) as dataset:
-                yield dataset, checksum
-            return
+    if state in _CHECKSUMS or state[1] > WHOLE_BYTES:
+        checksum = checksum_of(path)
+        with opened(path) as dataset:
+            yield dataset, checksum
+        return
+    with _readable(path):
         content = path.read_bytes()
         _CHECKSUMS[state] = hashlib.sha256(content).hexdigest()
-        store = NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content))
-        with xr.open_dataset(store, decode_times=False, cache=False) as dataset:
-            yield dataset, _CHECKSUMS[state]
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        dataset = _open(NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content)))
+    with _readable(path, _WHILE_READING), dataset:
+        yield dataset, _CHECKSUMS[state]
+
+
+def _open(source: Path | NetCDF4DataStore, **options: Any) -> xr.Dataset:
+    with warnings.catch_warnings():
+        # each of them is taken as missing
+        warnings.filterwarnings("ignore", message="variable .* has multiple fill values")
+        return xr.open_dataset(source, decode_times=False, cache=False, **options)
+
+
+@contextmanager
+def _readable(path: Path, kinds: tuple[type[Exception], ...] = _WHILE_OPENING) -> Iterator[None]:
+    """Turn these errors into the DataError that names the file."""
+    try:
+        yield
+    except kinds as error:
         raise unreadable(path, error) from error
 
 
 def checksum_of(path: Path) -> str:
     """Return the SHA-256 (hex) of a file, computed once as long as it does not change; DataError when it is gone."""
-    try:
+    with _readable(path):
         state = _state(path)
         if state not in _CHECKSUMS:
             _CHECKSUMS[state] = file_sha256(path)
         return _CHECKSUMS[state]
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def sampled_checksum(path: Path) -> str:
@@ -146,6 +176,11 @@ def _state(path: Path) -> tuple[Path, int, int]:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a file of the archive that cannot be read, with the reason."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        return DataError(
+            f"{path} cannot be read: {os.strerror(error.errno)}. The file may be whole: ask for permission to read it, "
+            "or whether its file system is in order, and run again. What was finished is kept."
+        )
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."

@@ -5,7 +5,7 @@ layouts of CMIP6 and CMIP7 are recognised; any other tree is described by a temp
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +33,13 @@ TEMPLATES = {
 }
 """Below the folder ``CMIP6``, and below ``MIP-DRS7/CMIP7``, as in the guidance on global attributes of either phase."""
 
-_KNOWN_ELSEWHERE = {
-    "CMIP5": "{institution_id}/{source_id}/{experiment_id}/{frequency}/*/{table_id}/{variant_label}/{variable_id}"
-    "/{version}",
-}
-"""Layouts that are named in messages, and read when they are given as `archive_layout`."""
+_CMIP5 = "{institution_id}/{source_id}/{experiment_id}/{frequency}/*/{table_id}/{variant_label}"
+_KNOWN_ELSEWHERE = {"CMIP5": (f"{_CMIP5}/{{variable_id}}/{{version}}", f"{_CMIP5}/{{version}}/{{variable_id}}")}
+"""Layouts, in the orders that data centres have, that are named in messages, and read when they are given as
+`archive_layout`."""
 
 _PATTERNS = {
-    "variant_label": re.compile(r"[a-z]*r\d+i\d+p\d+(f\d+)?"),
+    "variant_label": re.compile(r"(s\d+-)?[a-z]*r\d+i\d+p\d+(f\d+)?"),
     "table_id": re.compile(r"[A-Z]\w+|fx|day|mon"),
     "region": re.compile(r"[A-Za-z0-9-]+"),
     "frequency": re.compile(r"fx|yr|mon|day|\w*hr\w*"),
@@ -114,7 +113,7 @@ def layout_of(template: str) -> Layout:
     ConfigError
         When a facet is unknown, double, or one of `REQUIRED` is missing.
     """
-    known = TEMPLATES | _KNOWN_ELSEWHERE
+    known = TEMPLATES | {name: orders[0] for name, orders in _KNOWN_ELSEWHERE.items()}
     if template in known:
         return Layout(template, tuple(known[template].split("/")))
     parts = tuple(part for part in template.strip("/").split("/") if part)
@@ -151,13 +150,8 @@ def recognise(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> Layou
         When there is no NetCDF file, or the folders of none fit a known layout; names what was seen.
     """
     folders, n_listed = _folders_with_files(top, list_folders)
-    fitting: dict[Layout, int] = {}
-    for folder in folders:
-        layout = _fitting(folder.relative_to(top).parts)
-        if layout is not None:
-            fitting[layout] = fitting.get(layout, 0) + 1
-    if fitting:
-        return max(fitting, key=lambda layout: fitting[layout])
+    if layout := _most_common(folders, top, [layout_of(name) for name in TEMPLATES]):
+        return layout
     expected = "; ".join(f"{name}: {layout_of(name)!s}" for name in TEMPLATES)
     if not folders:
         names = ", ".join(list_folders(top)[:8]) or "no folder"
@@ -173,15 +167,30 @@ def recognise(top: Path, list_folders: Callable[[Path], Sequence[str]]) -> Layou
     )
 
 
-def _fitting(parts: Sequence[str]) -> Layout | None:
-    """Return the known layout that ends in these folders; folders above it are arbitrary, absent ones are left out."""
-    for name in TEMPLATES:
-        layout = layout_of(name)
+def layout_below(top: Path, template: str, list_folders: Callable[[Path], Sequence[str]]) -> Layout:
+    """Return the layout of a template or name, for `CMIP5` with the folders above it and in the order that a tree has.
+
+    Parameters and errors as for `recognise` and `layout_of`.
+    """
+    layouts = [Layout(template, tuple(order.split("/"))) for order in _KNOWN_ELSEWHERE.get(template, ())]
+    folders = _folders_with_files(top, list_folders)[0] if layouts else []
+    return _most_common(folders, top, layouts) or layout_of(template)
+
+
+def _most_common(folders: Sequence[Path], top: Path, layouts: Sequence[Layout]) -> Layout | None:
+    """Return the layout that most of these folders fit; None where none fits."""
+    fitting = Counter(found for folder in folders if (found := _fitting(folder.relative_to(top).parts, layouts)))
+    return fitting.most_common(1)[0][0] if fitting else None
+
+
+def _fitting(parts: Sequence[str], layouts: Sequence[Layout]) -> Layout | None:
+    """Return the layout that ends in these folders; folders above it are arbitrary, absent ones are left out."""
+    for layout in layouts:
         first = layout.level("source_id")
         if _end_in(parts, layout.parts[first:]):
             above = len(parts) - len(layout.parts) + first
             kept = layout.parts[max(0, first - above) : first]
-            return Layout(name, ("*",) * (above - len(kept)) + kept + layout.parts[first:])
+            return Layout(layout.name, ("*",) * (above - len(kept)) + kept + layout.parts[first:])
     return None
 
 
@@ -195,9 +204,8 @@ def _end_in(folders: Sequence[str], parts: Sequence[str]) -> bool:
 def _alike(folder: Path, top: Path) -> str:
     """Return the words that name a layout which THOR does not recognise by itself."""
     parts = folder.relative_to(top).parts
-    for name in _KNOWN_ELSEWHERE:
-        layout = layout_of(name)
-        if _end_in(parts, layout.parts):
+    for name, orders in _KNOWN_ELSEWHERE.items():
+        if layout := _fitting(parts, [Layout(name, tuple(order.split("/"))) for order in orders]):
             return f", which is a tree of {name} ({layout}): archive_layout: {name} reads it"
     return ""
 

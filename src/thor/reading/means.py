@@ -15,9 +15,10 @@ from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
 from thor.core.variables import ICE_MASS, STRESS, UNDECLARED_FILL
-from thor.reading.fields import unit_factor
+from thor.reading.fields import stored_factor, warn_of_conversions
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
+from thor.reading.senses import TURNED, sense
 from thor.reading.series import Series, SeriesFile
 from thor.reading.time_axis import month_text
 from thor.reading.windows import Window
@@ -84,11 +85,11 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     bands.
     """
     files = [file for file in series.files if any(steps_in(file, window).size for window in windows)]
-    _warn_of_units(series, files)
     state = _resume(series, files, windows, checkpoint)
     for file in progress_bar(files[len(state.sources) :], label=series.where, unit="file"):
         _add(state, file, series, windows)
         checkpoint.save(series.variable_id, state.to_dataset(_identity(files, windows)))
+    warn_of_conversions(series.variable_id, [file.field_attrs for file in files], series.where)
     doubts = tuple(_doubts(series, state.filled))
     for doubt in doubts:
         log.warning("%s: %s", series.where, doubt)
@@ -171,7 +172,7 @@ def _resume(series: Series, files: Sequence[SeriesFile], windows: Sequence[Windo
 def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Window]) -> None:
     """Add one file to the sums, or leave them as they were when it cannot be read."""
     variable_id = series.variable_id
-    factor = unit_factor(variable_id, file.units, str(file.path))
+    factor = stored_factor(variable_id, file.field_attrs, str(file.path))
     days = file.days.reshape(-1, file.step_months).sum(axis=1)
     used = np.zeros(days.size, dtype=bool)
     in_windows = [steps_in(file, window) for window in windows]
@@ -192,7 +193,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
                         _add_block(sums[band], block, steps - start, factor * days[steps])
                 del block  # before the next one is read
             state.days += [days[steps].sum() for steps in inside]
-    state.sources.append(source_line(file, checksum, int(used.sum())))
+    state.sources.append(source_line(variable_id, file, checksum, int(used.sum())))
     months = file.months[:: file.step_months]
     state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
 
@@ -254,10 +255,11 @@ def _require_cells_of_first(state: _State, series: Series, file: SeriesFile, dat
         )
 
 
-def source_line(file: SeriesFile, checksum: str, n_steps: int) -> str:
-    """Return what attributes of results say of a file: name, tracking id, checksum, steps used."""
+def source_line(variable_id: str, file: SeriesFile, checksum: str, n_steps: int) -> str:
+    """Return what attributes of results say of a file: name, tracking id, checksum, steps used, `TURNED` if it is."""
     tracking_id = file.attrs.get("tracking_id", "no tracking_id")
-    return f"{file.path.name} {tracking_id} sha256:{checksum} {n_steps} steps"
+    note = f", {TURNED}" if sense(variable_id, file.field_attrs, str(file.path)) < 0 else ""
+    return f"{file.path.name} {tracking_id} sha256:{checksum} {n_steps} steps{note}"
 
 
 def time_blocks(file: SeriesFile, used: Mask) -> list[tuple[int, int]]:
@@ -276,14 +278,6 @@ def steps_in(file: SeriesFile, window: Window) -> IntArray:
     return np.unique(inside // file.step_months)
 
 
-def _warn_of_units(series: Series, files: Sequence[SeriesFile]) -> None:
-    units = dict.fromkeys(str(file.units) for file in files)
-    if len(units) > 1:
-        log.warning(
-            "%s: units change within the series (%s); each file is converted by its own", series.where, ", ".join(units)
-        )
-
-
 def first_month(series: Series) -> WindowMeans:
     """Return the first month of a series in place of a mean, to test a run without reading it.
 
@@ -293,7 +287,7 @@ def first_month(series: Series) -> WindowMeans:
         When the file cannot be read, or its units are unknown.
     """
     file = series.files[0]
-    factor = unit_factor(series.variable_id, file.units, str(file.path))
+    factor = stored_factor(series.variable_id, file.field_attrs, str(file.path))
     with opened(file.path) as dataset:
         values = factor * dataset[series.variable_id][:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))

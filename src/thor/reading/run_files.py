@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from thor.core.errors import DataError, DiskError, GridError
-from thor.core.variables import ICE_MASS, published
+from thor.core.variables import ICE_MASS, STRESS, published
 from thor.core.warn import warn_once
 from thor.reading.archive import Archive
-from thor.reading.fields import read_field, unit_factor
+from thor.reading.fields import read_field, stored_factor
 from thor.reading.files import attributes
 from thor.reading.grids import Group, grid_groups, label_of, not_used
 from thor.reading.orders import storage_order
 from thor.reading.positions import read_positions, same_positions
 from thor.reading.quirks import Quirks
 from thor.reading.runs import Run
+from thor.reading.senses import sense
 from thor.reading.series import Series, read_series
 from thor.reading.time_axis import named_months
 from thor.reading.tree import Stored
@@ -86,7 +87,19 @@ def _surface(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[s
         if len(ice) == len(ICE_MASS):
             series |= {name: series_of(run, name, stored) for name, stored in ice.items()}
     require_facets(run, series)
+    _require_one_turn(series, quirks)
     return series
+
+
+def _require_one_turn(series: Mapping[str, Series], quirks: Quirks) -> None:
+    """Raise DataError where both the quirk and the attributes of a file turn the stress."""
+    for name in STRESS if quirks.stress_sign < 0 else ():
+        for file in series[name].files:
+            if sense(name, file.field_attrs, str(file.path)) < 0:
+                raise DataError(
+                    f"{file.path}: attributes of '{name}' say that its sign is to be turned, and so does stress_sign "
+                    "-1 in the quirks of the model; expected one of the two. Take stress_sign out of the quirks."
+                )
 
 
 def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, ...]) -> None:
@@ -99,7 +112,7 @@ def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, 
         if (got := part.files[0].shape) != (expected := series["zos"].files[0].shape):
             raise GridError(f"'{name}' has {got} rows and columns, 'zos' {expected}; expected one grid.")
         for file in part.files:
-            unit_factor(name, file.units, str(file.path))
+            stored_factor(name, file.field_attrs, str(file.path))
     place = read_positions(series["zos"].files[0].path, "zos", where=run.source_id)
     fields = (read_field(path, "deptho", where=run.source_id) for path in depths)
     if not any(same_positions(field.isel(storage_order(field, place)), place) for field in fields):
@@ -149,13 +162,19 @@ def require_facets(run: Run, series: Mapping[str, Series]) -> None:
     for name, part in series.items():
         for facet in ("source_id", "experiment_id", "variant_label"):
             expected = getattr(run, facet)
-            file = next((file for file in part.files if file.attrs.get(facet, "") not in ("", expected)), None)
+            file = next((file for file in part.files if _stated(file.attrs, facet) not in ("", expected)), None)
             if file is not None:
-                got = file.attrs[facet]
+                got = _stated(file.attrs, facet)
                 raise DataError(
                     f"{file.path}: {facet} is '{got}', but the file lies in the folder of '{expected}' "
                     f"({name} of {run.key}). Put it where it belongs."
                 )
+
+
+def _stated(attrs: Mapping[str, object], facet: str) -> str:
+    """Return a facet by the attributes of a file, as folders have it: a decadal prediction begins with its start."""
+    stated, start = (str(attrs.get(name, "")) for name in (facet, "sub_experiment_id"))
+    return f"{start}-{stated}" if facet == "variant_label" and stated and start not in ("", "none") else stated
 
 
 def _older_versions(stored: Stored) -> str:

@@ -116,9 +116,16 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
             raise
         parent = None
         warnings.append(f"no baseline: {error}")
+    if first <= last and any(part.whole_years != (first, last) for part in series.values()):
+        spans = "; ".join(f"{name} {part.span}" for name, part in series.items())
+        hints = "".join(dict.fromkeys(part.hint for part in series.values()))
+        warnings.append(f"the years {first:04d} to {last:04d} are read, which all variables have: {spans}.{hints}")
     for name, stored in group.items():
         if stored.newer:
             warnings.append(f"the newest version of {name}, {stored.newer[0]}, holds no file: {stored.version} is read")
+        if stored.fuller:
+            fuller = f"{stored.fuller[0]} of {name} has more months than {stored.version}, which is read"
+            warnings.append(f"{fuller}; `versions` can choose it")
     optional: dict[str, Any] = {}
     fields = {name: partial(_regime_field, name=name) for name in REGIME_FIELDS}
     others = {"transports": _transports, "msftbarot": _streamfunction, "tracers": _tracers}

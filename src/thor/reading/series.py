@@ -13,7 +13,7 @@ from thor.core.errors import DataError, IncompleteWindowError, listed
 from thor.core.variables import variable
 from thor.core.warn import warn_once
 from thor.reading.classic_format import require_whole
-from thor.reading.files import sampled_checksum, unreadable
+from thor.reading.files import sampled_checksum, stored_attributes, unreadable
 from thor.reading.time_axis import month_text, read_time_axis, within_name
 from thor.reading.windows import Window
 
@@ -34,8 +34,8 @@ class SeriesFile:
         Lengths of these months in the file's calendar.
     calendar, time_units : str
         Of the time axis.
-    units : str or None
-        Of the variable.
+    field_attrs : dict
+        Attributes of the variable.
     shape : tuple of int
         Rows and columns, after levels if there are any.
     chunk_steps : int
@@ -57,7 +57,7 @@ class SeriesFile:
     days: IntArray
     calendar: str
     time_units: str
-    units: str | None
+    field_attrs: dict[str, Any]
     shape: tuple[int, ...]
     chunk_steps: int
     attrs: dict[str, Any]
@@ -129,8 +129,7 @@ class Series:
 
     def missing(self, window: Window) -> list[str]:
         """Return the months the window lacks, as ``1850-03``."""
-        absent = np.setdiff1d(np.asarray(window.months), self.months)
-        return [month_text(month) for month in absent]
+        return [month_text(month) for month in np.setdiff1d(np.asarray(window.months), self.months)]
 
     def continuing(self, earlier: "Series | None") -> "Series":
         """Return this series after the files of another that end where it begins; `interrupted` where they do not.
@@ -162,17 +161,18 @@ class Series:
         begins_before = window.months.start < self.months[0]
         return f" {self.interrupted}.{self.hint}" if self.interrupted and begins_before else self.hint
 
-    def require(self, window: Window) -> None:
-        """Raise IncompleteWindowError when a month of the window is not there."""
+    def require(self, window: Window, *, skipping: bool = False) -> None:
+        """Raise IncompleteWindowError when a month of a window is not there; `skipping`: whether it is then skipped."""
         missing = self.missing(window)
         if not missing:
             return
         state = f"lacks {len(missing)} of {window.n_months} months: {listed(missing, most=6)}."
         if len(missing) == window.n_months:
             state = f"lies outside the data, {self.span}."
+        skip = "" if skipping else ", or set data_engineering.missing: skip"
         raise IncompleteWindowError(
-            f"{self.where}: the window {window} {state}{self.hint_on(window)} Get the missing files, choose other "
-            "windows, or set data_engineering.missing: skip."
+            f"{self.where}: the window {window} {state}{self.hint_on(window)} Get the missing files or choose other "
+            f"windows{skip}."
         )
 
 
@@ -219,7 +219,7 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         about = path.stat()
         require_whole(path)
         with netCDF4.Dataset(path) as file:
-            file.set_auto_maskandscale(False)
+            file.set_auto_mask(False)
             if variable_id not in file.variables:
                 raise DataError(
                     f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
@@ -244,10 +244,10 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
             return SeriesFile(
                 path=path,
                 time_units=str(file.variables[field.dimensions[0]].units),
-                units=getattr(field, "units", None),
+                field_attrs=stored_attributes(field),
                 shape=tuple(field.shape[1:]),
                 chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
-                attrs={name: file.getncattr(name) for name in file.ncattrs()},
+                attrs=stored_attributes(file),
                 size=about.st_size,
                 modified=about.st_mtime_ns,
                 sample=sampled_checksum(path),

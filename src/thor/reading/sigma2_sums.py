@@ -21,7 +21,7 @@ from thor.core.warn import warn_once
 from thor.ocean.density import SIGMA2_EDGES, FaceClasses, sigma2
 from thor.ocean.stress_points import Offset
 from thor.ocean.transports import to_next_faces
-from thor.reading.fields import unit_factor
+from thor.reading.fields import stored_factor
 from thor.reading.files import opened
 from thor.reading.means import DAMAGED, UNWRITTEN
 from thor.reading.positions import meshed
@@ -182,7 +182,7 @@ def _densities(
 def _values(step: TimeStep, fields: dict[str, xr.DataArray], name: str, levels: IntArray) -> NDArray[np.float32]:
     """Return some levels of one step in canonical units, single precision."""
     file, number = step.places[name]
-    factor = unit_factor(name, file.units, str(file.path))
+    factor = stored_factor(name, file.field_attrs, str(file.path))
     first = int(levels.min())
     block = fields[name][number, first : int(levels.max()) + 1].values.astype(np.float32, copy=False)
     if factor != 1:
@@ -194,9 +194,10 @@ def _practical(salinity: NDArray[np.float32], file: SeriesFile) -> NDArray[np.fl
     """Return salinities of one level in 1e-3: units of 1 stand for these, and for kg kg-1."""
     if not salinity.size or salinity.max() >= FRESH:
         return salinity
-    if spelling(str(file.units)) != "1":
+    units = str(file.field_attrs.get("units"))
+    if spelling(units) != "1":
         raise DataError(
-            f"'so' is at most {salinity.max():g} on a level, in '{file.units}'; expected about 35. Is it in kg kg-1, "
+            f"'so' is at most {salinity.max():g} on a level, in '{units}'; expected about 35. Is it in kg kg-1, "
             "with units '1'?"
         )
     warn_once(str(file.path), "'so' with units '1' is below 1 everywhere: taken in kg kg-1")

@@ -29,6 +29,9 @@ _METRES = {"m": 1.0, "cm": 0.01, "km": 1000.0}
 _LEVEL_SLACK = 1e-3
 """Share of its depth by which a level may lie outside its bounds: rounding."""
 
+_PART_SLACK, _PART_OF_LEVEL = 0.02, 0.2
+"""Shares of the thinner of two levels that may lie between them or in both: rounding, and bounds made of centres."""
+
 
 @dataclass(frozen=True, eq=False)
 class TPoints:
@@ -173,7 +176,14 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
     """
     path = file.path
     with opened(path), netCDF4.Dataset(path) as dataset:
-        dim = dataset.variables[name].dimensions[1]
+        dims = dataset.variables[name].dimensions
+        dim = next((d for d in dims if hasattr(dataset.variables.get(d), "positive")), dims[1])
+        if dim != dims[1]:
+            wanted = ",".join((dims[0], dim, *(d for d in dims[1:] if d != dim)))
+            raise DataError(
+                f"{path}: '{name}' is stored as ({', '.join(dims)}); expected levels after time. Reorder its dims: "
+                f"ncpdq -a {wanted} in.nc out.nc."
+            )
         axis = dataset.variables.get(dim)
         named, shape = getattr(axis, "bounds", f"{dim}_bnds"), (len(dataset.dimensions[dim]), 2)
         there = [b for b in (named, f"{dim}_bnds", f"{dim}_bounds") if b in dataset.variables]
@@ -199,7 +209,29 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
         raise DataError(
             f"{path}: bounds '{bounds}' of the levels enclose no water; expected an upper and a lower depth."
         )
-    return _around(middle, edges, (stated, units, "m"), f"{path}: bounds '{bounds}'")
+    what = f"{path}: bounds '{bounds}'"
+    depths = _around(middle, edges, (stated, units, "m"), what)
+    _require_contiguous(depths, what)
+    return depths
+
+
+def _require_contiguous(depths: Array, what: str) -> None:
+    """Raise DataError where levels, with the surface above them, leave out or share a fifth of one; warn of less."""
+    upper, lower = np.sort(depths, axis=0).T
+    above = np.append(0.0, lower[:-1])
+    step, thickness = upper - above, lower - upper
+    part = np.abs(step) / np.minimum(thickness, np.append(thickness[0], thickness[:-1]))
+    k = int(np.argmax(part))
+    if part[k] <= _PART_SLACK:
+        return
+    fault = "leave a gap from {1:g} to {0:g} m" if step[k] > 0 else "overlap from {0:g} to {1:g} m"
+    sentence = f"{what} of the levels {fault.format(upper[k], above[k])}"
+    if part[k] > _PART_OF_LEVEL:
+        raise DataError(
+            f"{sentence}; expected each to begin where the one above ends, at 0 m first: transports of a level are "
+            "missing or there twice. Get all levels once, or correct the bounds."
+        )
+    warn_once(sentence, "transports are those of the levels all the same")
 
 
 def _around(middle: Array, edges: Array, units: tuple[str, ...], what: str) -> Array:

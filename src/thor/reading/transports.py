@@ -101,7 +101,7 @@ def is_complete(parts: Mapping[str, Series], window: Window, missing: Missing, *
     """Return whether no series lacks a month of the window; log what it is without, or raise under ``error``."""
     try:
         for series in parts.values():
-            series.require(window)
+            series.require(window, skipping=missing == "skip")
     except IncompleteWindowError as error:
         if missing == "error":
             raise

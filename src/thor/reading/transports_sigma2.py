@@ -176,6 +176,6 @@ def _sources(steps: list[TimeStep]) -> dict[str, str]:
     out = {}
     for name in steps[0].places:
         files = [step.places[name][0] for step in steps]
-        lines = [source_line(file, checksum_of(file.path), files.count(file)) for file in dict.fromkeys(files)]
+        lines = [source_line(name, file, checksum_of(file.path), files.count(file)) for file in dict.fromkeys(files)]
         out[f"files_{name}"] = "\n".join(lines)
     return out

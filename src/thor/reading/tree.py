@@ -8,6 +8,7 @@ from pathlib import Path
 
 from thor.core.errors import ConfigError, DataError
 from thor.core.warn import warn_once
+from thor.reading.time_axis import named_months
 
 _NUMBERED = re.compile(r"v?(\d+)")
 _SPAN = re.compile(r"_(\d+)(?:-(\d+))?\.nc$")
@@ -27,6 +28,8 @@ class Stored:
         Newer versions that hold no file.
     older : tuple of str
         Older versions beside it.
+    fuller : tuple of str
+        Those of them that have more months, by the names of their files.
     further : tuple of Path
         Folders of the same version in other trees, or below other institutions: files of other months count too.
     """
@@ -38,6 +41,7 @@ class Stored:
     newer: tuple[str, ...] = ()
     older: tuple[str, ...] = ()
     further: tuple[Path, ...] = ()
+    fuller: tuple[str, ...] = ()
 
     def files(self) -> list[Path]:
         """Files in the order of their names; fetched when the archive is in the cloud."""
@@ -79,6 +83,11 @@ class Tree:
     def files(self, folder: Path) -> list[Path]:
         """Return the NetCDF files in a folder, sorted."""
         return [folder / name for name in self._list(folder)[1]]
+
+    def named_months(self, folder: Path) -> set[int]:
+        """Return the months in the names of the files in a folder."""
+        spans = (span for path in self.files(folder) if (span := named_months(path)))
+        return {month for first, last in spans for month in range(first, last + 1)}
 
     def _list(self, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of the folders and of the NetCDF files in a folder."""
@@ -134,7 +143,9 @@ def newest(
         there = [folder for folder in folders[version] if tree.has_files(folder)]
         if there:
             newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
-            return Stored(label, version, there[0], tree, newer, older, tuple(there[1:]))
+            months = {each: set().union(*map(tree.named_months, folders[each])) for each in (version, *older)}
+            fuller = tuple(each for each in older if 0 < len(months[version]) < len(months[each]))
+            return Stored(label, version, there[0], tree, newer, older, tuple(there[1:]), fuller)
     return None
 
 
