@@ -470,6 +470,24 @@ def test_a_folder_that_may_not_be_listed_costs_no_other_model(root, make_climato
     assert "MADE-2: this folder may not be listed and counts as empty" in caplog.text
 
 
+def test_a_variable_in_a_folder_that_may_not_be_listed_is_not_called_absent(root, windows, monkeypatch):
+    (closed,) = root.glob("CMIP6/*/*/MADE-1/*/*/Omon/tauuo")
+    scandir = os.scandir
+
+    def guarded(folder):
+        if folder == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    archive = Archive(root)
+    runs = archive.runs(source_ids="all", experiment_ids="all", variant_labels="all")
+    plans = plan_runs(archive, runs, windows, missing="skip")
+    (reason,) = plans.left_out.values()
+    assert "MADE-1/historical/r1i1p1f1 has no 'tauuo' in" in reason and "no file *.nc" not in reason
+    assert f"Without permission to list, ask for it: {closed}." in reason and closed.is_dir()
+
+
 def test_variables_without_a_common_year_are_named_with_their_months(root, make_climatology):
     for path in files(root, "tauvo"):
         rewrite(path, lambda d: d.isel(time=slice(3, 10)))

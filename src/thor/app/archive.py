@@ -135,6 +135,7 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
     click.echo(
         f"{len(usable)} of {counted(len(table), 'run')} can be read, {size_text(int(usable['size_gb'].sum() * 1e9))}; "
         f"{n_odd} of them do not pass a physical check. {archive.searched() if table.empty else ''}".strip()
+        + archive.closed()
     )
 
 

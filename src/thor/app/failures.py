@@ -49,7 +49,7 @@ def short_errors(prepare: Callable[[], None] | None = None) -> Iterator[None]:
     """
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    if isinstance(sys.stdout, TextIOWrapper):
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
         sys.stdout.reconfigure(errors="replace")  # signs that the encoding of the terminal lacks, as Latin-1 the dash
     with _short_failures():
         if prepare is not None:

@@ -210,7 +210,8 @@ class Archive:
     def elsewhere(self, *variable_ids: str, **pinned: str) -> str:
         """Return a sentence on what runs with these facets have of variables that is not read; empty for nothing.
 
-        That is below another table, frequency or branding suffix, or no NetCDF file.
+        That is below another table, frequency or branding suffix, in a folder that may not be listed, or no NetCDF
+        file.
         """
         found = []
         for (top, layout), name in product(self._branches, variable_ids):
@@ -218,8 +219,15 @@ class Archive:
             wanted = pinned | {"variable_id": name}
             for folder, there in self._walk(top, layout, layout.deepest((*wanted, *address)), wanted):
                 elsewhere = any(there[facet] != expected for facet, expected in address.items())
-                found.append(f"{folder.relative_to(top)}{'' if elsewhere else ' (no file *.nc)'}")
-        return f" Other output of it is not read: {listed(found)}." if found else ""
+                if elsewhere or not any(closed.is_relative_to(folder) for closed in self._tree.closed):
+                    found.append(f"{folder.relative_to(top)}{'' if elsewhere else ' (no file *.nc)'}")
+        other = f" Other output of it is not read: {listed(found)}." if found else ""
+        return other + self.closed(pinned["source_id"])
+
+    def closed(self, source_id: str | None = None) -> str:
+        """Return a sentence on folders, of one model or all, that may not be listed; empty for none so far."""
+        found = [str(folder) for folder in self._tree.closed if source_id is None or source_id in folder.parts]
+        return f" Without permission to list, ask for it: {listed(found)}." if found else ""
 
     def fixed(self, run: Run, variable_id: str) -> Iterator[tuple[Run, Stored]]:
         """Yield where a field without time is: in the run, then in the other runs of the same model."""

@@ -63,9 +63,16 @@ def _span(name: str) -> tuple[str, str] | None:
 
 
 class Tree:
-    """The folders of a file system; each is listed once."""
+    """The folders of a file system; each is listed once.
+
+    Attributes
+    ----------
+    closed : list of Path
+        Folders that may not be listed.
+    """
 
     def __init__(self) -> None:
+        self.closed: list[Path] = []
         self._listed: dict[Path, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
     def folders(self, folder: Path) -> tuple[str, ...]:
@@ -105,6 +112,7 @@ class Tree:
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except PermissionError:
+                self.closed.append(folder)
                 warn_once(str(folder), "this folder may not be listed and counts as empty")
             except OSError as error:
                 raise DataError(f"{folder} cannot be listed: {error.strerror}. Is the archive still there?") from error
