@@ -1,4 +1,4 @@
-"""Numbers in words: no negative zero, and no small share that looks like none."""
+"""Numbers in words: no negative zero, and no share that looks like none or the whole."""
 
 import pytest
 
@@ -14,6 +14,10 @@ from thor.report.words import percent, signed
         (0.004, 0, "less than 1\u00a0%"),
         (0.0004, 1, "less than 0.1\u00a0%"),
         (0.1234, 1, "12.3\u00a0%"),
+        (0.998, 0, "more than 99\u00a0%"),
+        (0.998, 1, "99.8\u00a0%"),
+        (0.99951, 1, "more than 99.9\u00a0%"),
+        (1.0, 0, "100\u00a0%"),
     ],
 )
 def test_shares(share, digits, text):

@@ -47,11 +47,14 @@ def leading(predictors: Iterable[str]) -> str:
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """Return a share as text; a small share is not rounded to zero."""
+    """Return a share as text; a small share is not rounded to zero, nor a large one to the whole."""
     if share is None or not np.isfinite(share):
         return "an unknown share"
-    if 0 < share < 0.5 * 10.0 ** -(digits + 2):
-        return f"less than {10.0**-digits:g}{_PERCENT}"
+    last_digit, half = 10.0**-digits, 0.5 * 10.0 ** -(digits + 2)
+    if 0 < share < half:
+        return f"less than {last_digit:g}{_PERCENT}"
+    if 1 - half <= share < 1:
+        return f"more than {100 - last_digit:g}{_PERCENT}"
     return f"{100 * share:z.{digits}f}{_PERCENT}"
 
 
