@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -105,6 +107,17 @@ def test_an_error_in_a_forked_worker_is_raised_here_and_ends_all(caplog):
     assert not forked_children()
 
 
+def test_an_error_while_the_next_task_is_sent_ends_all():
+    """In a process of its own, which Python 3.11.2 would let wait for ever: the task is larger than a pipe holds."""
+    code = (
+        "import numpy as np\nfrom thor.core.parallel import forked_workers, in_processes\n"
+        "parts = ((0, np.ones(800_000)) for _ in range(60))\n"
+        "with forked_workers(2):\n    list(in_processes(lambda number, values: 1 / number, parts, n_processes=2))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "ZeroDivisionError: division by zero" in done.stderr
+
+
 class OfAnotherLibrary(Exception):
     """One that is not sent to another process, whatever loaded libraries do for other errors."""
 
@@ -166,7 +179,7 @@ def test_what_waits_for_a_forked_worker_is_not_cancelled_before_all_are_ended():
     futures[0].set_exception(DataError("no sea"))
     left = iter(futures)
     with pytest.raises(DataError, match="no sea"):
-        list(_on_forked(lambda *_: next(left), [Mock()], [()] * len(futures)))
+        list(_on_forked(Mock(submit=lambda *_: next(left)), [Mock()], [()] * len(futures)))
     assert not any(future.cancelled() for future in futures)
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
@@ -163,7 +164,7 @@ def _explaining_ends() -> Iterator[None]:
 
 
 class _Forked(NamedTuple):
-    submit: Callable[..., Future[bytes]]
+    pool: ProcessPoolExecutor
     processes: list[BaseProcess]
 
 
@@ -183,7 +184,7 @@ def forked_workers(number: int) -> Iterator[None]:
     others = active_children()
     with ProcessPoolExecutor(number, mp_context=get_context("fork"), initializer=_begin_forked) as pool:
         pool.submit(int)  # the first task forks all of them
-        _forked = _Forked(pool.submit, [process for process in active_children() if process not in others])
+        _forked = _Forked(pool, [process for process in active_children() if process not in others])
         try:
             yield
         finally:
@@ -202,19 +203,21 @@ def forked_pids() -> set[int | None]:
 
 
 def _on_forked(
-    submit: Callable[..., Future[bytes]], processes: list[BaseProcess], tasks: Iterable[tuple[Any, ...]]
+    pool: ProcessPoolExecutor, processes: list[BaseProcess], tasks: Iterable[tuple[Any, ...]]
 ) -> Generator[Any, None, None]:
     """Yield what `_with_log` returns for each task; after an error the processes are ended."""
     import cloudpickle
 
     try:
-        for done in _in_order(lambda task: submit(_on_pickled, cloudpickle.dumps(task)), tasks, len(processes)):
+        for done in _in_order(lambda task: pool.submit(_on_pickled, cloudpickle.dumps(task)), tasks, len(processes)):
             yield cloudpickle.loads(done)
     except BaseException:
         for process in processes:
             process.kill()
         for process in processes:
             process.join()
+        if sys.version_info < (3, 11, 5):  # it waits for ever until a task that it is sending is read (gh-94777)
+            pool._call_queue._reader.close()  # type: ignore[attr-defined]
         raise
 
 
