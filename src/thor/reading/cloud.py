@@ -120,7 +120,7 @@ class _CloudTree(Tree):
         """Return whether a folder is that of a store."""
         return folder in self._stores
 
-    def named_months(self, folder: Path) -> set[int]:
+    def months(self, folder: Path) -> set[int]:
         """Return no month: stores are named after none, and fetched only when they are read."""
         return set()
 

@@ -91,7 +91,7 @@ class Tree:
         """Return the NetCDF files in a folder, sorted."""
         return [folder / name for name in self._list(folder)[1]]
 
-    def named_months(self, folder: Path) -> set[int]:
+    def months(self, folder: Path) -> set[int]:
         """Return the months in the names of the files in a folder."""
         spans = (span for path in self.files(folder) if (span := named_months(path)))
         return {month for first, last in spans for month in range(first, last + 1)}
@@ -151,8 +151,8 @@ def newest(
         there = [folder for folder in folders[version] if tree.has_files(folder)]
         if there:
             newer, older = (tuple(filter(_NUMBERED.fullmatch, part)) for part in (ordered[:k], ordered[k + 1 :]))
-            months = {each: set().union(*map(tree.named_months, folders[each])) for each in (version, *older)}
-            fuller = tuple(each for each in older if 0 < len(months[version]) < len(months[each]))
+            n_months = {each: len(set().union(*map(tree.months, folders[each]))) for each in (version, *older) if older}
+            fuller = tuple(each for each in older if 0 < n_months[version] < n_months[each])
             return Stored(label, version, there[0], tree, newer, older, tuple(there[1:]), fuller)
     return None
 
