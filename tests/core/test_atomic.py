@@ -54,7 +54,8 @@ WRITER = """
     with replacing(Path(sys.argv[1])) as temporary:
         temporary.write_text("half")
         print("writing", flush=True)
-        time.sleep(60)
+        for _ in range(1200):  # short: a signal that comes just before a sleep is handled after it
+            time.sleep(0.05)
     """
 
 
