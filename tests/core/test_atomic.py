@@ -61,7 +61,10 @@ WRITER = """
 
 def interrupted_writer(target: Path, number: int) -> int:
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(WRITER), str(target)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"writing\n"
