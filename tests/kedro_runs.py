@@ -5,11 +5,16 @@ from tests.programs import PROJECT
 
 
 def kedro(root, *arguments, folder=PROJECT, **environment):
-    return programs.finished("kedro", *arguments, folder=folder, THOR_TEST_ROOT=str(root), **environment)
+    return programs.finished("kedro", *_in_one_process(arguments), folder=folder, THOR_TEST_ROOT=str(root), **environment)
 
 
 def started(root, *arguments):
-    return programs.started("kedro", *arguments, THOR_TEST_ROOT=str(root))
+    return programs.started("kedro", *_in_one_process(arguments), THOR_TEST_ROOT=str(root))
+
+
+def _in_one_process(arguments):
+    """Return the arguments of a run whose nodes do not run side by side: the tests do."""
+    return (*arguments, "--runner", "SequentialRunner") if arguments[0] == "run" else arguments
 
 
 def files(root):
