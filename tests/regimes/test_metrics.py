@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from thor.core.errors import DataError
 from thor.ocean.budget import closure_rms
 from thor.regimes.clustering import budget_points
-from thor.regimes.metrics import clustering_metrics, independent_consensuses
+from thor.regimes.metrics import clustering_metrics, group_table, independent_consensuses
 from thor.regimes.naming import REGIMES
 from thor.regimes.regime_model import fit_regimes
 from thor.regimes.settings import ClusteringSettings
@@ -51,6 +52,16 @@ def test_known_regimes_are_stable_and_agree_with_the_reference(metrics):
     assert metrics["reference_ari"] > 0.95
     assert metrics["reference_agreement"] > 0.98
     assert 0.9 < metrics["mean_confidence"] <= 1.0
+
+
+def test_the_agreement_with_the_first_group_is_that_of_pairs_of_runs():
+    """Of three runs the first two agree at 0.8 and neither with the third at more than 0.1."""
+    model = SimpleNamespace(group=np.array([0, 0, 1]), inertia=np.array([1.0, 1.1, 1.2]))
+    agreement = np.array([[1.0, 0.8, 0.1], [0.8, 1.0, 0.0], [0.1, 0.0, 1.0]])
+    found = [group["ari_to_elected_group"] for group in group_table(model, agreement)]
+    assert found == pytest.approx([0.8, 0.05])
+    alone = SimpleNamespace(group=np.array([0]), inertia=np.array([1.0]))
+    assert group_table(alone, np.ones((1, 1)))[0]["ari_to_elected_group"] is None
 
 
 def test_groups_account_for_every_run(metrics):

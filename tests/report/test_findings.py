@@ -71,7 +71,7 @@ def test_the_findings_are_those_of_the_numbers(numbers):
         "agree on the sign of 80 % to 90 % of the magnitude. On 4.0 % of the area Shapley values did not converge."
     )
     assert "on 2.9 % of the tested area (2.2 % to 3.8 % in 3 climate models)" in texts[4]
-    assert texts[4].endswith("78 % of the marked area changed, and 46 % of the changes are marked.")
+    assert texts[4].endswith("78 % of the marked area changed, and 46 % of the changes of the tested area are marked.")
 
 
 def test_models_whose_change_is_not_tested_do_not_count(numbers):
@@ -104,6 +104,19 @@ def test_what_is_not_known_is_not_claimed(numbers):
         plain(last["headline"]) == "6 % expected change" and "not tested against internal variability" in last["text"]
     )
     assert limit_sentences(numbers)[-1] == "abrupt-4xCO2: changes are not tested against internal variability."
+
+
+def test_marked_areas_without_any_true_change_are_all_wrong(numbers):
+    forced = numbers["experiments"]["abrupt-4xCO2"]["known_truth"]["forced"]
+    forced |= {"precision": 0.0, "recall": None}
+    last = "0 % of the marked area changed, and no regime of the tested area changed."
+    assert plain(findings(numbers)[-1]["text"]).endswith(last)
+    assert plain(limit_sentences(numbers)[-1]) == (
+        "abrupt-4xCO2: no regime of the tested area truly changed, and 100 % of the marked area did not change (test "
+        "with known truth)."
+    )
+    forced |= {"precision": None, "recall": 0.0}
+    assert findings(numbers)[-1]["text"].endswith("Where the truth is known, no area is marked.")
 
 
 def test_the_limits_hold_the_errors_of_the_test_with_known_truth(numbers):

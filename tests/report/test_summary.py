@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words, experiment_means
-from thor.report.sentences import caveat_sentences, scenario_sentences, skill_sentences
+from thor.report.sentences import caveat_sentences, explanation_sentences, scenario_sentences, skill_sentences
 from thor.report.summary import held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
 from thor.tracking.detection import detection_text
@@ -129,20 +129,22 @@ def test_why_no_change_is_stated(n_tracked, expected):
     assert scenario_sentences({}, {}, n_tracked) == expected
 
 
-def sentences_on_skill(**balanced):
+NOTHING = {"difference": 0.0, "low": -0.01, "high": 0.01, "level": 0.9}
+
+
+def sentences_on_skill(difference=NOTHING, **balanced):
     """The sentences of an ensemble with balanced accuracy 0.76 and of other predictors, all with accuracy 0.8."""
     score = {"value": 0.8, "low": 0.7, "high": 0.9, "level": 0.9}
     predictors = {
         name: {"accuracy": score, "balanced_accuracy": score | {"value": value}, "area_accuracy": None}
         for name, value in ({"ensemble": 0.76} | balanced).items()
     }
-    difference = {name: {"difference": 0.0, "low": -0.01, "high": 0.01, "level": 0.9} for name in balanced}
     return skill_sentences(
         {
             "region": "Atlantic sector",
             "n_cells": 100,
             "predictors": predictors,
-            "difference_to": difference,
+            "difference_to": dict.fromkeys(balanced, difference),
             "by_ocean": {
                 "southern_ocean": {"value": 0.9, "n_cells": 60},
                 "arctic_ocean": {"value": 0.5, "n_cells": 40},
@@ -160,11 +162,30 @@ def test_predictors_with_a_higher_balanced_accuracy_are_named():
     assert not any("recall" in line for line in sentences_on_skill(majority=0.17, gradient_boosting=0.75))
 
 
+def test_without_an_interval_no_difference_is_called_significant_or_not():
+    difference = {"difference": 0.012, "low": None, "high": None, "level": 0.9}
+    lines = sentences_on_skill(majority=0.17, difference=difference)
+    assert lines[2].replace("\u00a0", " ") == (
+        "The ensemble differs from the most common regime everywhere by +1.2 percentage points; the test region has "
+        "too few blocks of cells for an interval."
+    )
+
+
 def test_skill_is_stated_by_ocean():
     lines = [line.replace("\u00a0", " ") for line in sentences_on_skill(majority=0.17)]
     assert lines[1] == (
-        "By ocean, the correct regime is predicted for 90 % of the Southern Ocean (60 cells) and 50 % of the Arctic "
-        "Ocean (40 cells)."
+        "By ocean within this region, the correct regime is predicted for 90 % of 60 cells of the Southern Ocean and "
+        "50 % of 40 cells of the Arctic Ocean."
+    )
+
+
+def test_the_interval_of_an_evaluation_is_stated_of_its_skill():
+    entry = {"value": 0.6, "random": 0.2, "skill": 0.5, "low": 0.4, "high": 0.55, "level": 0.9}
+    (line,) = explanation_sentences({"agreement": {}, "faithfulness": {"relevance": entry}, "converged": {}})
+    assert line.replace("\u00a0", " ").endswith(
+        "has a correlation of 0.60 with the loss of the networks' evidence for the regime without this set (random "
+        "attributions: 0.20); its skill, 0 for random attributions and 1 for perfect ones, is 0.50 (90 % interval 0.40 "
+        "to 0.55)."
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.made_fields import made_cells
 from thor.core.errors import ConfigError, DataError
 from thor.tracking.cells import ControlPairs
+from thor.tracking.change import ChangeCalibration
 from thor.tracking.forced import (
     control_shares,
     discoveries,
@@ -175,6 +176,17 @@ def test_a_control_run_that_drifts_once_is_found():
     # in three of 21 pairs it is the later window
     assert share["forced"] == pytest.approx(0.3 * 3 / 21, abs=0.003)
     assert share["emergence"] == 0
+
+
+def test_false_forced_changes_are_counted_by_the_recalibrated_probability():
+    """A P(change) of 0.9 that means a frequency of 0.45 is no forced change in other runs either; the shift remains."""
+    control = made_control(n_cells=1000)
+    change = control.change.copy()
+    change[(control.pairs.states == 3).any(axis=1), :300] = 0.9
+    halved = ChangeCalibration(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
+    raw, recalibrated = (control_shares(replace(control, change=change), SETTINGS, by) for by in (None, halved))
+    assert raw["forced"] > 0.03 and recalibrated["forced"] == 0
+    assert recalibrated["shift"] == raw["shift"] > 0.03
 
 
 def test_too_few_pairs_take_the_nearest_separation():

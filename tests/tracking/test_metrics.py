@@ -131,22 +131,20 @@ def test_agreement_is_weighted_by_area():
     assert agreement_metrics([differ])["ssp585"]["ensemble"]["robustness_share"]["conflicting_signals"] == 1.0
 
 
-def nested(values, wrap):
-    return {run: {w: {"ensemble": wrap(value)} for w, value in of_run.items()} for run, of_run in values.items()}
-
-
-def metrics_of(values):
-    return nested(values, lambda value: {"expected_accuracy": value})
-
-
-def truth_of(values):
-    return nested(values, lambda value: {"predictor": {"accuracy": value}})
+def truth_of(pairs):
+    """Scores of runs and windows from their expected and true accuracy."""
+    return {
+        run: {
+            window: {"ensemble": {"expected_accuracy": expected, "predictor": {"accuracy": true}}}
+            for window, (expected, true) in windows.items()
+        }
+        for run, windows in pairs.items()
+    }
 
 
 def test_errors_over_runs_and_windows():
-    expected = {"A/h/r1": {"w1": 0.8, "w2": 0.7}, "B/h/r1": {"w1": 0.6, "w2": 0.5}}
-    true = {"A/h/r1": {"w1": 0.7, "w2": 0.65}, "B/h/r1": {"w1": 0.55, "w2": 0.5}}
-    found = expected_accuracy_errors(metrics_of(expected), truth_of(true))["ensemble"]
+    pairs = {"A/h/r1": {"w1": (0.8, 0.7), "w2": (0.7, 0.65)}, "B/h/r1": {"w1": (0.6, 0.55), "w2": (0.5, 0.5)}}
+    found = expected_accuracy_errors(truth_of(pairs))["ensemble"]
     assert found["bias"] == pytest.approx(0.05)
     assert found["rms_error"] == pytest.approx(np.sqrt(0.015 / 4))
     assert found["correlation"] == pytest.approx(np.corrcoef([0.8, 0.7, 0.6, 0.5], [0.7, 0.65, 0.55, 0.5])[0, 1])
@@ -154,9 +152,11 @@ def test_errors_over_runs_and_windows():
 
 
 def test_no_correlation_without_variation_and_nothing_without_truth():
-    same = {"A/h/r1": {"w1": 0.8, "w2": 0.8}}
-    assert expected_accuracy_errors(metrics_of(same), truth_of(same))["ensemble"]["correlation"] is None
-    assert expected_accuracy_errors(metrics_of(same), {}) == {}
+    same = {"A/h/r1": {"w1": (0.8, 0.8), "w2": (0.8, 0.8)}}
+    assert expected_accuracy_errors(truth_of(same))["ensemble"]["correlation"] is None
+    # a window without any cell whose truth is known has no accuracy
+    assert expected_accuracy_errors({"A/h/r1": {"w1": {"ensemble": {"n_cells": 0}}}}) == {}
+    assert expected_accuracy_errors({}) == {}
 
 
 def test_a_tracked_run_has_the_mean_over_its_cells(made):

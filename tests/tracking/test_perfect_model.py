@@ -19,6 +19,7 @@ from thor.networks.trees import BoostedTrees
 from thor.regimes.regime_model import RegimeModel
 from thor.regimes.settings import ClusteringSettings
 from thor.tracking.likelihood import supported_words
+from thor.tracking.metrics import expected_accuracy_errors
 from thor.tracking.perfect_model import (
     ALL_WINDOWS,
     perfect_model_skill,
@@ -27,8 +28,10 @@ from thor.tracking.perfect_model import (
 from thor.tracking.track import natural_variability, track_run
 from thor.tracking.true_regimes import true_regime_plans
 from thor.tracking.truth import TrueCells, together, truth_scores
+from thor.uncertainty.set_calibration import ExpectedAccuracy
 
 SETTINGS = BootstrapSettings(n_bootstrap=50)
+EXPECTED = dict.fromkeys(("ensemble", "bayesian"), ExpectedAccuracy(np.arange(2.0), np.array([0.9, 0.5])))
 CONTROL, SCENARIO, VARIANT = (
     f"MADE/{name}/r{n}i1p1f1" for name, n in (("piControl", 1), ("abrupt-4xCO2", 1), ("abrupt-4xCO2", 2))
 )
@@ -267,7 +270,8 @@ def opened(datasets, *without):
 
 
 def skill_of(world, *, without=(), budgets=None, **changes):
-    options = {"model": regime_model(), "baselines": world.baselines, "settings": SETTINGS, "seed": 0} | changes
+    options = {"model": regime_model(), "baselines": world.baselines, "settings": SETTINGS, "seed": 0}
+    options |= {"expected_accuracy": EXPECTED} | changes
     known = opened(budgets or world.budgets, *without)
     return perfect_model_skill(
         opened(world.runs), truth_of(world.features, known), opened(world.features), true_budgets=known, **options
@@ -351,6 +355,23 @@ def test_truth_and_applicability_are_required_in_both_windows(world, skill):
     assert part["applicable"]["n_cells"] == 8 * 9
 
 
+def test_the_expected_accuracy_is_that_of_the_cells_whose_truth_is_known(world):
+    """The truth covers the east, where all cells resemble the training cells; the west is unlike them."""
+    east = world.features[CONTROL]["lon"] >= 180
+    run, budget = world.runs[CONTROL], world.budgets[CONTROL]
+    distance = (0 * run["dissimilarity_index"]).where(east, 1.0).transpose(*run["dissimilarity_index"].dims)
+    here = SimpleNamespace(
+        runs={CONTROL: run.assign(dissimilarity_index=distance)}, features=world.features, baselines=world.baselines
+    )
+    known = budget.assign(analysis_mask=budget["analysis_mask"] * east)
+    skill = skill_of(here, budgets=world.budgets | {CONTROL: known})["runs"]
+    entry = skill[CONTROL]["0001-0020"]["ensemble"]
+    assert entry["expected_accuracy"] == pytest.approx(0.9)
+    errors = expected_accuracy_errors(skill)["ensemble"]
+    true = [window["ensemble"]["predictor"]["accuracy"] for window in skill[CONTROL].values()]
+    assert errors["bias"] == pytest.approx(0.9 - np.mean(true))
+
+
 def test_real_models_have_no_truth_and_that_is_no_error(world):
     got = perfect_model_skill(
         opened(world.runs),
@@ -359,6 +380,7 @@ def test_real_models_have_no_truth_and_that_is_no_error(world):
         true_budgets={},
         model=regime_model(),
         baselines=world.baselines,
+        expected_accuracy=EXPECTED,
         settings=SETTINGS,
         seed=0,
     )
@@ -400,6 +422,7 @@ def test_errors_name_inputs_that_do_not_belong_together(world):
             true_budgets=opened(world.budgets),
             model=regime_model(),
             baselines=world.baselines,
+            expected_accuracy=EXPECTED,
             settings=SETTINGS,
             seed=0,
         )

@@ -70,13 +70,19 @@ def test_the_accuracy_of_a_bin_has_the_interval_of_resampled_blocks():
     counts = np.zeros((3, 10))
     counts[0, :5], counts[1, 5:], counts[2] = 2, 2, 1
     bootstrap = BlockBootstrap(block=block, counts=counts, degrees=5.0, length=100.0, level=1.0)
-    curve = reliability_curve(p, labels, bootstrap=bootstrap)
-    assert (curve["low"], curve["accuracy"], curve["high"]) == ([0.6], [0.8], [1.0])
+    curve = reliability_curve(p, labels, bootstrap, 1000.0)
+    np.testing.assert_allclose([curve["low"], curve["accuracy"], curve["high"]], [[0.6], [0.8], [1.0]])
+    # errors so correlated that the whole accuracy of the region has twice the spread: so has that of the bin
+    few_cells = 0.8 * 0.2 / (2 * np.std([0.6, 1.0, 0.8])) ** 2
+    curve = reliability_curve(p, labels, bootstrap, few_cells)
+    np.testing.assert_allclose([curve["low"], curve["accuracy"], curve["high"]], [[0.4], [0.8], [1.0]])
 
 
 def test_the_reliability_curve_is_the_share_of_right_cells():
     p, labels = made()
-    curve = reliability_curve(p, labels)
+    one_block = BlockBootstrap(np.zeros(len(p), int), np.ones((2, 1)), degrees=90.0, length=100.0, level=0.9)
+    curve = reliability_curve(p, labels, one_block, 1000.0)
+    assert {*curve["low"], *curve["high"]} == {None}
     np.testing.assert_allclose(curve["confidence"], curve["accuracy"], atol=0.04)
     assert sum(curve["share"]) == pytest.approx(1.0)
     gaps = np.abs(np.subtract(curve["confidence"], curve["accuracy"])) @ curve["share"]

@@ -23,6 +23,7 @@ from thor.uncertainty.regime_uncertainty import (
     mistakes_in_test,
     uncertainty_fields,
 )
+from thor.uncertainty.set_calibration import ExpectedAccuracy, SetCalibration
 from thor.uncertainty.settings import ApplicabilitySettings
 from thor.uncertainty.temperature import left_out_temperature, with_temperature
 
@@ -129,6 +130,13 @@ def test_expected_accuracies_use_distances_to_cells_that_the_scored_predictors_s
     for accuracy in model.expected_accuracy.values():
         assert accuracy.dissimilarity[-1] == pytest.approx(max(expected), rel=1e-3)
     assert max(expected) > 2 * measure.dissimilarity(scaler.transform(samples.inputs)).max()
+
+
+def test_predictors_of_further_input_sets_have_an_expected_accuracy_of_their_name(model):
+    other = ExpectedAccuracy(np.array([0.0, 1.0]), np.array([0.9, 0.5]))
+    of_set = SetCalibration({}, model.final_applicability, {"ensemble": other})
+    found = replace(model, input_sets={"transport": of_set}).expected_accuracies
+    assert found == {**model.expected_accuracy, "ensemble_transport": other}
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def reliability_curves(calibration: Calibration) -> "style.Figure":
         panels[0][0].set_ylabel("share of correct cells (1)")
         panels[0][1].set_ylabel("share of cells (1)")
         few = f"Open: bins with less than {100 * FEW_SHARE:g} % of the cells."
-        style.add_note(figure, f"ECE: expected calibration error. Vertical lines: block-bootstrap intervals. {few}")
+        style.add_note(figure, f"ECE: expected calibration error. Vertical lines: intervals for an unseen ocean. {few}")
         style.letter_panels(above for above, _ in panels)
         return figure
 

@@ -169,21 +169,37 @@ def score_intervals(
 
     Notes
     -----
-    Accuracy has the interval of Wilson (1927, doi:10.1080/01621459.1927.10502953) for so many independent cells. Blocks
-    that fit into a region are too small for the longest correlations, so that resamples of them vary too little; the
-    deviations of all other scores are multiplied by the factor that the accuracy needs.
+    Accuracy has the interval of Wilson (1927, doi:10.1080/01621459.1927.10502953) for so many independent cells; the
+    deviations of all other scores are multiplied by the factor of `widening`.
     """
     draws, values = _draws(bootstrap, probabilities, labels, weights)
-    accuracy, spread = values["accuracy"], draws["accuracy"].std()
-    # a weighted mean of cells that are all correct may exceed 1 by a rounding error
-    needed = np.sqrt(max(accuracy * (1 - accuracy), 0.0) / effective_cells)
-    factor = max(1.0, needed / spread) if spread > 0 else 1.0
-    intervals = {}
-    for name, drawn in draws.items():
-        wider = values[name] + factor * (drawn - np.nanmedian(drawn))
-        intervals[name] = bootstrap.interval(np.clip(wider, 0.0, np.inf if name in _WITHOUT_LIMIT else 1.0))
+    accuracy = values["accuracy"]
+    factor = widening(draws["accuracy"], accuracy, effective_cells)
+    intervals = {
+        name: bootstrap.interval(
+            widened(drawn, values[name], factor, largest=np.inf if name in _WITHOUT_LIMIT else 1.0)
+        )
+        for name, drawn in draws.items()
+    }
     low, high = wilson_interval(accuracy, effective_cells, level=bootstrap.level)
     return intervals | {"accuracy": {"low": low, "high": high, "level": bootstrap.level}}
+
+
+def widening(draws: np.ndarray, accuracy: float, effective_cells: float) -> float:
+    """Return the factor, at least 1, by which resamples vary too little for an unseen ocean.
+
+    Blocks that fit into a region are too small for the longest correlations of errors. The factor brings the standard
+    deviation of the accuracy over resamples, shape (n_bootstrap,), to that of so many independent cells.
+    """
+    spread = draws.std()
+    # a weighted mean of cells that are all correct may exceed 1 by a rounding error
+    needed = np.sqrt(max(accuracy * (1 - accuracy), 0.0) / effective_cells)
+    return max(1.0, float(needed / spread)) if spread > 0 else 1.0
+
+
+def widened(draws: np.ndarray, value: float, factor: float, *, largest: float = 1.0) -> np.ndarray:
+    """Return resampled scores about that of all cells, their deviations multiplied by a factor, from 0 to `largest`."""
+    return np.clip(value + factor * (draws - np.nanmedian(draws)), 0.0, largest)
 
 
 def wilson_interval(share: float, n_cells: float, *, level: float) -> tuple[float, float]:

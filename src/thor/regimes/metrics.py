@@ -89,6 +89,8 @@ def group_table(model: RegimeModel, agreement: np.ndarray) -> list[dict[str, Any
     for number in range(int(model.group.max()) + 1):
         runs = model.group == number
         inertia = model.inertia[runs]
+        within = _number(mean_of_pairs(agreement[np.ix_(runs, runs)]))
+        to_first = _number(float(agreement[np.ix_(runs, model.group == 0)].mean()))
         table.append(
             {
                 "group": number,
@@ -97,8 +99,9 @@ def group_table(model: RegimeModel, agreement: np.ndarray) -> list[dict[str, Any
                 "inertia_min": float(inertia.min()),
                 "inertia_mean": float(inertia.mean()),
                 "inertia_max": float(inertia.max()),
-                "mean_ari_within": _number(mean_of_pairs(agreement[np.ix_(runs, runs)])),
-                "ari_to_elected_group": _number(float(agreement[np.ix_(runs, model.group == 0)].mean())),
+                "mean_ari_within": within,
+                # a run's agreement with itself does not count
+                "ari_to_elected_group": to_first if number else within,
             }
         )
     return table

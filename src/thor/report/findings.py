@@ -46,11 +46,16 @@ def limit_sentences(numbers: Mapping[str, Any]) -> list[str]:
             lines.append(f"{name}: precision and recall of forced regime changes are not known.")
         elif known["precision"] is not None:
             lines.append(
-                f"{name}: forced regime changes miss {percent(1 - known['recall'])} of the true changes of the "
-                f"tested area, and {percent(1 - known['precision'])} of the marked area did not change "
-                "(test with known truth)."
+                f"{name}: {_missed(known['recall'])}, and {percent(1 - known['precision'])} of the marked area did not "
+                "change (test with known truth)."
             )
     return lines
+
+
+def _missed(recall: float | None) -> str:
+    if recall is None:
+        return "no regime of the tested area truly changed"
+    return f"forced regime changes miss {percent(1 - recall)} of the true changes of the tested area"
 
 
 def _regimes(regimes: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,7 +89,10 @@ def _certainty(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -
         return None
     errors = calibration[leading(calibration)]
     points = f"{100 * errors['after']:.1f}"
-    text = f"Predicted probabilities differ from observed frequencies by {points} percentage points on average."
+    text = (
+        f"The probability of the most probable regime differs from its observed frequency by {points} percentage "
+        "points on average."
+    )
     conformal = errors.get("conformal", {})
     if conformal.get("coverage") is not None:
         text += (
@@ -124,14 +132,7 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
             f"In {name} by {window_words(name, means['window'])}, the change of regime is beyond internal variability "
             f"and probable on {percent(share['mean'], 1)} of the tested area{_range(share)}."
         )
-        known = (means["known_truth"] or {}).get("forced", {})
-        if known.get("precision") is not None:
-            text += (
-                f" Where the truth is known, {percent(known['precision'])} of the marked area changed, and "
-                f"{percent(known['recall'])} of the changes are marked."
-            )
-        else:
-            text += " How often this is true is not known."
+        text += f" {_how_often_true((means['known_truth'] or {}).get('forced'))}"
         return f"{percent(share['mean'], 1)} forced change", text
     changes = {name: share for name, means in experiments.items() if (share := means["expected_changed_share"])}
     if not changes:
@@ -140,6 +141,17 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
     changed = f"{percent(changes[name]['mean'])} of the area is expected to have another regime{_range(changes[name])}"
     text = f"In {name}, {changed}. It is not tested against internal variability."
     return f"{percent(changes[name]['mean'])} expected change", text
+
+
+def _how_often_true(scores: Mapping[str, float | None] | None) -> str:
+    if not scores:
+        return "How often this is true is not known."
+    if scores["precision"] is None:
+        return "Where the truth is known, no area is marked."
+    found = f"{percent(scores['recall'])} of the changes of the tested area are marked"
+    if scores["recall"] is None:
+        found = "no regime of the tested area changed"
+    return f"Where the truth is known, {percent(scores['precision'])} of the marked area changed, and {found}."
 
 
 def _range(share: Mapping[str, Any]) -> str:

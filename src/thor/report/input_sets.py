@@ -64,7 +64,8 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
     lines = [
         f"In {counted(len(rows), 'run')} with {input_set} data the most probable regime differs from that by sea "
         f"level, wind stress and depth alone on {percent(min(shares), 1)} to {percent(max(shares), 1)} of the area "
-        f"(last window with a baseline), most in {most} ({percent(regimes[most])} of its area)."
+        f"(last window with a baseline, of control runs the last), most in {most} ({percent(regimes[most])} of its "
+        "area)."
     ]
     if right := numbers["right"]:
         lines.append(

@@ -45,7 +45,7 @@ def sentences(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
         "regimes": _regime_sentences(numbers["regimes"], numbers["balances"], numbers["ocean"].get("budget")),
         "skill": skill_sentences(numbers["skill"]),
         "calibration": _calibration_sentences(numbers["calibration"], numbers["uncertainty"]),
-        "explanations": _explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
+        "explanations": explanation_sentences(numbers["explanations"]) if numbers["explanations"] else [],
         "scenarios": [
             *scenario_sentences(numbers["experiments"], numbers["perfect_model"], numbers["n_tracked"]),
             *input_set_sentences(numbers["input_sets"]),
@@ -95,16 +95,12 @@ def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
     lines = [first + ("; " + in_words(others) if others else "") + "."]
     if len(oceans := skill["by_ocean"]) > 1:
         shares = [
-            f"{percent(entry['value'])} of the {name.replace('_', ' ').title()} ({entry['n_cells']:,} cells)"
+            f"{percent(entry['value'])} of {entry['n_cells']:,} cells of the {name.replace('_', ' ').title()}"
             for name, entry in oceans.items()
         ]
-        lines.append(f"By ocean, the correct regime is predicted for {in_words(shares)}.")
+        lines.append(f"By ocean within this region, the correct regime is predicted for {in_words(shares)}.")
     for name, entry in skill["difference_to"].items():
-        verdict = "not significantly different from"
-        if entry["low"] > 0 or entry["high"] < 0:
-            verdict = "better than" if entry["low"] > 0 else "worse than"
-        size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points, {span(entry, 100)}"
-        lines.append(f"{name_of_lead[0].upper()}{name_of_lead[1:]} is {verdict} {predictor_name(name)}: {size}.")
+        lines.append(f"{name_of_lead[0].upper()}{name_of_lead[1:]} {_compared(entry, predictor_name(name))}.")
     recall = {name: skill["predictors"][name][BALANCED]["value"] for name in (lead, *skill["difference_to"])}
     of_lead = recall.pop(lead)
     if better := [f"{predictor_name(name)} {value:.2f}" for name, value in recall.items() if value > of_lead]:
@@ -113,6 +109,17 @@ def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
             f"{name_of_lead} has {of_lead:.2f}, less than {in_words(better)}."
         )
     return lines
+
+
+def _compared(entry: Mapping[str, Any], other: str) -> str:
+    """Return whether a predictor is better than another, from the difference of their scores and its interval."""
+    size = f"{signed(100 * entry['difference'], 1, plus=True)} percentage points"
+    if entry["low"] is None:
+        return f"differs from {other} by {size}; the test region has too few blocks of cells for an interval"
+    verdict = "not significantly different from"
+    if entry["low"] > 0 or entry["high"] < 0:
+        verdict = "better than" if entry["low"] > 0 else "worse than"
+    return f"is {verdict} {other}: {size}, {span(entry, 100)}"
 
 
 def _scores_of_others(skill: Mapping[str, Any], separator: str) -> list[str]:
@@ -146,9 +153,9 @@ def _calibration_sentences(calibration: Mapping[str, Any], uncertainty: Mapping[
         lead = leading(calibration)
         errors = calibration[lead]
         lines.append(
-            f"In the test cells the probabilities of {predictor_name(lead)} differ from observed frequencies by "
-            f"{100 * errors['after']:.1f} percentage points on average (expected calibration error; "
-            f"{100 * errors['before']:.1f} before calibration)."
+            f"In the test cells the probability of the most probable regime by {predictor_name(lead)} differs from its "
+            f"observed frequency by {100 * errors['after']:.1f} percentage points on average (expected calibration "
+            f"error; {100 * errors['before']:.1f} before calibration)."
         )
         if "conformal" in errors:
             lines.append(_conformal_sentence(errors["conformal"]))
@@ -175,7 +182,8 @@ def _conformal_sentence(conformal: Mapping[str, Any]) -> str:
     )
 
 
-def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
+def explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
+    """Return the agreement of the methods, the most faithful one, and where a method did not converge."""
     lines = []
     if signs := {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}:
         least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
@@ -190,8 +198,9 @@ def _explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
         bounds = interval(entry, factor=1, digits=2, units="")
         lines.append(
             f"Of {len(faithful)} methods {in_sentence(best)} is the most faithful to the networks. The attribution of "
-            f"a set of features has a correlation of {entry['value']:z.2f}{bounds} with the loss of the networks' "
-            f"evidence for the regime without this set (random attributions: {entry['random']:z.2f})."
+            f"a set of features has a correlation of {entry['value']:z.2f} with the loss of the networks' evidence for "
+            f"the regime without this set (random attributions: {entry['random']:z.2f}); its skill, 0 for random "
+            f"attributions and 1 for perfect ones, is {entry['skill']:z.2f}{bounds}."
         )
     for name, share in explanations["converged"].items():
         if share < 1:

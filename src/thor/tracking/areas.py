@@ -35,7 +35,8 @@ def regime_areas(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
         `experiment_id`, `variant_label`, `window`, `window_start`, `window_end` (years), `n_months`,
         `baseline_window`, `predictor`, `basin`, `regime`; in m2 `expected_area_m2` with the ends `lower` and `upper`
         of its spread over networks, `argmax_area_m2`, and `change_m2` of the expected area with `change_lower` and
-        `change_upper`; `change_percent` of the expected area of the baseline. NaN where there is no baseline.
+        `change_upper`; `change_percent` of the expected area without the change: that of the baseline, if both windows
+        have the same cells. NaN where there is no baseline.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from thor.core.arrays import AnyArray, Array
 from thor.core.errors import DataError
 from thor.core.parallel import in_threads
 from thor.tracking.cells import Cells
+from thor.tracking.change import ChangeCalibration
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability
 from thor.tracking.settings import TrackingSettings
 
@@ -178,12 +179,21 @@ def published_mask(regime: NDArray[np.integer]) -> NDArray[np.int8]:
     return np.where((last >= 0).all(axis=0), (last == last[0]).all(axis=0), -1).astype(np.int8)
 
 
-def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> dict[str, float]:
+def control_shares(
+    natural: NaturalVariability, settings: TrackingSettings, calibration: ChangeCalibration | None = None
+) -> dict[str, float]:
     """Return the shares of the control run's area with a false probability shift, forced change and emergence.
 
     The second window of each pair of control windows is tested as if it were forced: null distribution and local
     variability exclude all windows that have months in common with it. For emergence each window is the baseline of the
     later windows, of which at least two must not overlap.
+
+    Parameters
+    ----------
+    natural : NaturalVariability
+    settings : TrackingSettings
+    calibration : ChangeCalibration, optional
+        Of P(change), which decides where a shift is a forced change, as in other runs.
 
     Returns
     -------
@@ -198,7 +208,7 @@ def control_shares(natural: NaturalVariability, settings: TrackingSettings) -> d
     shares: dict[str, list[float]] = {kind: [] for kind in ("shift", "forced", "emergence", "exceedance")}
     for baseline in np.unique(first[separation > 0]):
         tests = np.flatnonzero((separation > 0) & (first == baseline)).tolist()
-        tried = in_threads(partial(_control_test, natural, settings), tests, n_threads=NULLS_AT_ONCE)
+        tried = in_threads(partial(_control_test, natural, settings, calibration), tests, n_threads=NULLS_AT_ONCE)
         forced: dict[int, NDArray[np.int8]] = {}
         for k, found in zip(tests, tried, strict=True):
             if found is not None:
@@ -225,7 +235,7 @@ def _following(numbers: Sequence[int], common: Callable[[int, int], bool]) -> li
 
 
 def _control_test(
-    natural: NaturalVariability, settings: TrackingSettings, k: int
+    natural: NaturalVariability, settings: TrackingSettings, calibration: ChangeCalibration | None, k: int
 ) -> tuple[NDArray[np.int8], dict[str, float]] | None:
     """Return forced changes of the second window of pair `k` against the first, and the shares of false discoveries.
 
@@ -239,7 +249,7 @@ def _control_test(
         return None
     p_value = null.p_value(change, natural.certainty[first], area)
     shift = forced_shifts(p_value, area, settings)
-    forced = forced_changes(shift, change, settings)
+    forced = forced_changes(shift, change if calibration is None else calibration(change), settings)
     masks = {"shift": shift == 1, "forced": forced == 1, "exceedance": p_value <= 1 - settings.null_quantile}
     return forced, {kind: _share(mask, area) for kind, mask in masks.items()}
 

@@ -35,7 +35,7 @@ _TEXTS = {
     "member_change_probability": "The same between the means over networks of each member, mean over members",
     "forced_member_share": "Share of the tested members with a forced regime change",
     "emerged_share": "Share of the members in which a forced regime change emerges",
-    "forced_emergence": "Year by which a forced regime change has emerged in half of the members",
+    "forced_emergence": "Median over members of the year of emergence; a member without one counts as later",
 }
 
 

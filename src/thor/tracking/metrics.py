@@ -86,7 +86,7 @@ def tracking_metrics(
         "agreement": agreement_metrics(agreement),
         "words": {name: list(supported) for name, supported in words.items()},
         "perfect_model": dict(skill),
-        "expected_accuracy": expected_accuracy_errors(result["runs"], skill["runs"]),
+        "expected_accuracy": expected_accuracy_errors(skill["runs"]),
     }
 
 
@@ -254,13 +254,11 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def expected_accuracy_errors(windows: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return how well the expected accuracy agrees with the true one where this is known.
+def expected_accuracy_errors(truth: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return how well the expected accuracy agrees with the true one of the same cells, where this is known.
 
     Parameters
     ----------
-    windows : mapping
-        {run: windows} as from `run_metrics`.
     truth : mapping
         {run: {window: {predictor: scores}}} as from `thor.tracking.perfect_model.perfect_model_skill`.
 
@@ -272,10 +270,11 @@ def expected_accuracy_errors(windows: Mapping[str, Any], truth: Mapping[str, Any
     """
     pairs: dict[str, list[tuple[str, float, float]]] = {}
     for run, of_run in truth.items():
-        for window, predictors in of_run.items():
+        for predictors in of_run.values():
             for predictor, scores in predictors.items():
-                expected = windows[run][window][predictor]["expected_accuracy"]
-                pairs.setdefault(predictor, []).append((run.split("/")[0], expected, scores["predictor"]["accuracy"]))
+                if "predictor" in scores:
+                    both = scores["expected_accuracy"], scores["predictor"]["accuracy"]
+                    pairs.setdefault(predictor, []).append((run.split("/")[0], *both))
     found = {}
     for predictor, rows in pairs.items():
         models, expected, true = zip(*rows, strict=True)

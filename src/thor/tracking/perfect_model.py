@@ -26,6 +26,7 @@ from thor.tracking.likelihood import supported_words
 from thor.tracking.term_changes import term_skill
 from thor.tracking.true_regimes import TrueRegimes
 from thor.tracking.truth import TREE, TrueCells, together, truth_scores
+from thor.uncertainty.set_calibration import ExpectedAccuracy
 
 ALL_WINDOWS = "all"
 """Entry of the pooled tables beside single windows."""
@@ -49,6 +50,7 @@ def perfect_model_skill(
     true_budgets: RunDatasets,
     model: RegimeModel,
     baselines: Baselines,
+    expected_accuracy: Mapping[str, ExpectedAccuracy],
     settings: BootstrapSettings | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -70,6 +72,8 @@ def perfect_model_skill(
         Whose regimes the networks were trained on.
     baselines : Baselines
         With the tree on the wind stress curl.
+    expected_accuracy : mapping of str to ExpectedAccuracy
+        Of the predictors of the runs at least.
     settings : BootstrapSettings or None
         Of the intervals; None: no intervals. Without a given size blocks measure 10 degrees: errors of P(change) are
         correlated over about 100 km (see `thor.networks.bootstrap`).
@@ -78,7 +82,8 @@ def perfect_model_skill(
     Returns
     -------
     dict
-        Plain numbers. `runs`: {run: {window: {predictor: scores}}}. `pooled`: {experiment: {window: {predictor:
+        Plain numbers. `runs`: {run: {window: {predictor: scores}}}, with the `expected_accuracy` of the scored cells,
+        which may be fewer than those of the run. `pooled`: {experiment: {window: {predictor:
         scores}}}, all runs of an experiment together, and all their windows under `ALL_WINDOWS`. `control`: {run:
         {predictor: shares}}, false discoveries as from `thor.tracking.forced.control_shares`. `without_truth`: runs
         without a known budget, of themselves or of their baseline, and single windows of others,
@@ -113,11 +118,14 @@ def perfect_model_skill(
             if key not in features:
                 raise DataError(f"There are no features of {key}, which the tree needs. Run data_engineering again.")
             scored: dict[str, dict[str, Any]] = {}
-            for window, predictor, cells in _true_cells(
+            for window, predictor, cells, dissimilarity in _true_cells(
                 key, run, runs[parent]() if compared else None, features[key](), source, baselines
             ):
                 # Intervals of pooled scores only: there are hundreds of single windows.
-                scored.setdefault(window, {})[predictor] = truth_scores(cells, **options | {"settings": None})
+                scores = truth_scores(cells, **options | {"settings": None})
+                if cells.area.any():
+                    scores["expected_accuracy"] = expected_accuracy[predictor].of_cells(dissimilarity, cells.area)
+                scored.setdefault(window, {})[predictor] = scores
                 transition = run["transition_area"].sel(window=window, predictor=predictor)
                 transition = transition.transpose("regime_before", "regime")
                 found = area_errors(cells, transition.values if cells.compared else None)
@@ -164,8 +172,11 @@ def _true_cells(
     features: xr.Dataset,
     source: TrueRegimes,
     baselines: Baselines,
-) -> Iterator[tuple[str, str, TrueCells]]:
-    """Yield the cells of each window and predictor; windows without a baseline only in runs without any."""
+) -> Iterator[tuple[str, str, TrueCells, AnyArray]]:
+    """Yield the cells of each window and predictor, and their dissimilarity to the training cells.
+
+    Windows without a baseline count only in runs without any.
+    """
     lat, lon, valid = valid_cells(run)
     dims = run["valid"].dims
     for place, label in enumerate(map(str, run["window"].values)):
@@ -187,6 +198,7 @@ def _true_cells(
             used &= before >= 0
         tree = _tree_regime(baselines, features.isel(window=place))
         area = here["areacello"].transpose(*dims).values.astype(np.float64)
+        dissimilarity = here["dissimilarity_index"].transpose(*dims).values
         of_window = {"lat": lat, "lon": lon, "area": area, "applicable": applicable}
         of_window |= {"truth": truth, "truth_before": before, "tree": tree}
         for predictor in map(str, run["predictor"].values):
@@ -201,7 +213,7 @@ def _true_cells(
             cells = used & ((of_run["predicted_before"] >= 0) if parent is not None else True)
             found = {name: values[cells] for name, values in (of_window | of_run).items()}
             found |= {"probability": probability[:, cells].T, "probability_before": probability_before[:, cells].T}
-            yield label, predictor, TrueCells(**found)
+            yield label, predictor, TrueCells(**found), dissimilarity[cells]
 
 
 def _tree_regime(baselines: Baselines, features: xr.Dataset) -> AnyArray:

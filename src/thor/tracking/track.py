@@ -16,6 +16,7 @@ from thor.core.variables import variable
 from thor.reading.runs import is_control
 from thor.tracking.blocks import OF_BLOCK, CellBlocks, RunWork, cell_slices, control_block, track_block
 from thor.tracking.cells import NO_BASELINE, Cells, ControlPairs, WindowInputs, Windows, run_key
+from thor.tracking.change import calibration_of
 from thor.tracking.fields import area_fields, grid_field, run_dataset
 from thor.tracking.forced import CONTROL_SHARES, control_shares, fill_forced, find_shifts
 from thor.tracking.natural import NULLS_AT_ONCE, NaturalVariability, Null
@@ -266,7 +267,11 @@ def _control_shares(
 ) -> dict[str, Any]:
     if natural is None or not is_control(str(run.attrs.get("experiment_id"))):
         return {}
-    shares = [control_shares(natural[name], tools.settings) for name in tools.predictors]
+    source = str(run.attrs.get("source_id"))
+    shares = [
+        control_shares(natural[name], tools.settings, calibration_of(tools.change_calibration, name, source))
+        for name in tools.predictors
+    ]
     names = {kind: f"control_{kind}_share" for kind in CONTROL_SHARES}
     return {
         name: ("predictor", [share[kind] for share in shares], variable(name).attrs) for kind, name in names.items()

@@ -9,7 +9,7 @@ from thor.networks.bootstrap import BlockBootstrap, BootstrapSettings, block_boo
 from thor.networks.correlogram import ErrorCorrelation
 from thor.networks.samples import Samples
 from thor.networks.scores import N_BINS, check_probabilities, equal_bins, number, score_values, total_sums
-from thor.networks.skill import require_cells, score_intervals, wrong_cells
+from thor.networks.skill import require_cells, score_intervals, widened, widening, wrong_cells
 from thor.uncertainty.predictive import entropy
 from thor.uncertainty.selective import mistake_auroc, risk_coverage
 from thor.uncertainty.temperature import temperature_of_mean
@@ -81,7 +81,7 @@ def calibration_table(
                     uncertainties={name: field[inside] for name, field in given.get(stage, {}).items()},
                 )
                 | _weighted_and_intervals(bootstrap, effective, values[inside], labels, area)
-                | {"reliability_curve": reliability_curve(values[inside], labels, bootstrap=bootstrap)}
+                | {"reliability_curve": reliability_curve(values[inside], labels, bootstrap, effective[0])}
                 for stage, values in stages.items()
             }
     return table
@@ -144,7 +144,7 @@ def calibration_metrics(
 
 
 def reliability_curve(
-    probabilities: np.ndarray, labels: np.ndarray, *, bootstrap: BlockBootstrap | None = None
+    probabilities: np.ndarray, labels: np.ndarray, bootstrap: BlockBootstrap, effective_cells: float
 ) -> dict[str, list[float | None]]:
     """Return the frequency with which the most probable regime is the label, in `N_BINS` bins of its probability.
 
@@ -152,14 +152,17 @@ def reliability_curve(
     ----------
     probabilities : ndarray of shape (n_samples, n_classes)
     labels : ndarray of int, shape (n_samples,)
-    bootstrap : BlockBootstrap, optional
+    bootstrap : BlockBootstrap
         Of these cells.
+    effective_cells : float
+        As from `thor.networks.correlogram.ErrorCorrelation.effective_cells`.
 
     Returns
     -------
     dict
         `confidence` (mean largest probability), `accuracy`, `share` (of the cells), one value for each bin that holds
-        a cell. Perfect: accuracy equals confidence. With a bootstrap `low` and `high`, the interval of the accuracy.
+        a cell. Perfect: accuracy equals confidence. `low` and `high`, the interval of the accuracy for an unseen ocean
+        with errors of the same correlation, as in `thor.networks.skill.score_intervals`.
     """
     confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
     bins = equal_bins(confidence, N_BINS)
@@ -167,16 +170,18 @@ def reliability_curve(
         np.bincount(bins, values, minlength=N_BINS) for values in (np.ones(len(labels)), confidence, right)
     )
     filled = count > 0
-    ends = {}
-    if bootstrap is not None:
-        inside = bins[:, None] == np.flatnonzero(filled)
-        cells, correct = (bootstrap.draws(bootstrap.sums(inside * of[:, None])) for of in (np.ones(len(bins)), right))
-        shares = np.divide(correct, cells, out=np.full_like(correct, np.nan), where=cells > 0)
-        found = [bootstrap.interval(of_bin) for of_bin in shares.T]
-        ends = {end: [interval[end] for interval in found] for end in ("low", "high")}
-    return ends | {
+    accuracy = hits[filled] / count[filled]
+    inside = bins[:, None] == np.flatnonzero(filled)
+    cells, correct = (bootstrap.draws(bootstrap.sums(inside * of[:, None])) for of in (np.ones(len(bins)), right))
+    factor = widening(correct.sum(axis=1) / cells.sum(axis=1), float(right.mean()), effective_cells)
+    shares = np.divide(correct, cells, out=np.full_like(correct, np.nan), where=cells > 0)
+    found = [
+        bootstrap.interval(widened(of_bin, value, factor)) for of_bin, value in zip(shares.T, accuracy, strict=True)
+    ]
+    return {
+        **{end: [interval[end] for interval in found] for end in ("low", "high")},
         "confidence": (sum_confidence[filled] / count[filled]).tolist(),
-        "accuracy": (hits[filled] / count[filled]).tolist(),
+        "accuracy": accuracy.tolist(),
         "share": (count[filled] / len(labels)).tolist(),
     }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from thor.networks.fields import on_grid
 from thor.networks.inputs import cell_inputs
 from thor.networks.json_model import JsonModel
-from thor.networks.predictor import ENSEMBLE, Predictor, columns
+from thor.networks.predictor import ENSEMBLE, Predictor, columns, in_set
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
@@ -71,6 +71,16 @@ class CalibrationModel(JsonModel):
     def temperatures(self) -> dict[str, float]:
         """The temperature that is applied to each predictor."""
         return {name: found.applied for name, found in self.temperature.items()}
+
+    @property
+    def expected_accuracies(self) -> dict[str, ExpectedAccuracy]:
+        """The expected accuracy of the predictors of the surface and of all further input sets, by their names."""
+        of_sets = {
+            in_set(predictor, name): found
+            for name, of_set in self.input_sets.items()
+            for predictor, found in of_set.expected_accuracy.items()
+        }
+        return {**self.expected_accuracy, **of_sets}
 
 
 def calibrate(

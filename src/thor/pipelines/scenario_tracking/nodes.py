@@ -192,6 +192,7 @@ def score_tracking(
     regimes: xr.Dataset,
     regime_model: Any,
     final_baselines: Any,
+    calibration_model: dict[str, Any],
     parameters: ScenarioTracking,
 ) -> dict[str, Any]:
     """Return the numbers of every run and window, the agreement of models, and the test with known truth."""
@@ -200,9 +201,11 @@ def score_tracking(
     from thor.tracking.plausibility import TrainingOcean
     from thor.tracking.run_properties import amoc_metrics, property_metrics
     from thor.tracking.set_comparison import on_same_cells, same_cells_skill, set_disagreement
+    from thor.uncertainty.regime_uncertainty import CalibrationModel
 
     known = true_regimes, scenario_features
     options: dict[str, Any] = {"model": regime_model, "baselines": final_baselines, "seed": parameters.seed}
+    options["expected_accuracy"] = CalibrationModel.from_dict(calibration_model).expected_accuracies
     drawn = options | {"settings": parameters.bootstrap}
     skill = perfect_model_skill(scenario_regimes, *known, true_budgets=true_budgets, **drawn)
     of_sets = perfect_model_skill(input_set_regimes, *known, true_budgets={}, **drawn)

@@ -15,7 +15,7 @@ scenario_regimes, input_set_regimes
 transport_climatologies, transports_sigma2, scenario_features
                  -> measure_overturning -> overturning, overturning_sigma2 -> draw_overturning
 climatologies and these -> measure_properties -> regime_properties -> draw_properties
-all of these, true_regimes, true_budgets, regimes -> score_tracking -> tracking_metrics
+all of these, true_regimes, true_budgets, regimes, calibration_model -> score_tracking -> tracking_metrics
                  -> draw_shown_run, draw_input_sets, draw_agreement, draw_change_reliability
 """
 
