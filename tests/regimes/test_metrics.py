@@ -58,10 +58,10 @@ def test_the_agreement_with_the_first_group_is_that_of_pairs_of_runs():
     """Of three runs the first two agree at 0.8 and neither with the third at more than 0.1."""
     model = SimpleNamespace(group=np.array([0, 0, 1]), inertia=np.array([1.0, 1.1, 1.2]))
     agreement = np.array([[1.0, 0.8, 0.1], [0.8, 1.0, 0.0], [0.1, 0.0, 1.0]])
-    found = [group["ari_to_elected_group"] for group in group_table(model, agreement)]
+    found = [group["ari_to_first_group"] for group in group_table(model, agreement)]
     assert found == pytest.approx([0.8, 0.05])
     alone = SimpleNamespace(group=np.array([0]), inertia=np.array([1.0]))
-    assert group_table(alone, np.ones((1, 1)))[0]["ari_to_elected_group"] is None
+    assert group_table(alone, np.ones((1, 1)))[0]["ari_to_first_group"] is None
 
 
 def test_groups_account_for_every_run(metrics):

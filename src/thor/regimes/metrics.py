@@ -101,7 +101,7 @@ def group_table(model: RegimeModel, agreement: np.ndarray) -> list[dict[str, Any
                 "inertia_max": float(inertia.max()),
                 "mean_ari_within": within,
                 # a run's agreement with itself does not count
-                "ari_to_elected_group": to_first if number else within,
+                "ari_to_first_group": to_first if number else within,
             }
         )
     return table
