@@ -5,7 +5,9 @@ from tests.programs import PROJECT
 
 
 def kedro(root, *arguments, folder=PROJECT, **environment):
-    return programs.finished("kedro", *_in_one_process(arguments), folder=folder, THOR_TEST_ROOT=str(root), **environment)
+    return programs.finished(
+        "kedro", *_in_one_process(arguments), folder=folder, THOR_TEST_ROOT=str(root), **environment
+    )
 
 
 def started(root, *arguments):
