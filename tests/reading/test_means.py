@@ -211,6 +211,16 @@ def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
     assert means.time_blocks(header, used) == [(40, 48)]
 
 
+def test_rows_of_zero_stress_in_some_months_are_no_damage_whatever_the_bands(tmp_path, monkeypatch):
+    values = field("tauuo", years(1850, 1853))
+    values[::12, -3:] = 0.0  # under sea ice in winter
+    made = series(tmp_path, values=values)
+    assert not window_means(made, WINDOWS, checkpoint=NoCheckpoint()).doubts
+    bands = [(slice(row, row + 3), slice(None)) for row in range(0, N_ROWS, 3)]
+    monkeypatch.setattr(means, "_bands", lambda field, n_steps: bands)
+    assert not window_means(made, WINDOWS, checkpoint=NoCheckpoint()).doubts
+
+
 @pytest.mark.parametrize("name", ["zos", "thetao"])
 def test_chunks_of_many_steps_are_read_in_bands_with_the_same_means(tmp_path, monkeypatch, name):
     n_steps, shape = 480, (6, 20, 40) if name == "thetao" else (40, 80)

@@ -178,7 +178,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
-    filled = np.zeros(days.size, dtype=int)
+    n_cells = np.zeros((2, days.size), dtype=int)
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
@@ -187,7 +187,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
-                filled[start:stop] += _n_filled(block, zeros=variable_id in _MAY_BE_ZERO)
+                n_cells[:, start:stop] += _n_cells(block)
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
@@ -195,17 +195,18 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(variable_id, file, checksum, int(used.sum())))
     months = file.months[:: file.step_months]
+    with_value, other_than_zero = n_cells
+    filled = np.where(other_than_zero > 0, with_value if variable_id in _MAY_BE_ZERO else other_than_zero, 0)
     state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
 
 
-def _n_filled(block: AnyArray, *, zeros: bool) -> IntArray:
-    """Return the number of cells with a value in each step of a block, also zero or not; none where all are zero."""
-    total = np.zeros(len(block), dtype=int)
+def _n_cells(block: AnyArray) -> IntArray:
+    """Return the numbers of cells with a value, and with one other than zero, in each step of a block (2, n_steps)."""
+    total = np.zeros((2, len(block)), dtype=int)
     for level in np.ndindex(block.shape[1:-2]):  # one after another: without a copy of the block
         part = block[(slice(None), *level)]
         there = np.abs(part) < UNDECLARED_FILL
-        other = there & (part != 0)
-        total += np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
+        total += [np.count_nonzero(cells, axis=(1, 2)) for cells in (there, there & (part != 0))]
     return total
 
 
