@@ -59,8 +59,9 @@ def _rows_before_columns(dataset: xr.Dataset, variable_id: str, where: str) -> x
 
 
 def clean_field(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Return a field without levels, undeclared fill values and foreign units."""
-    steps = (column_maximum, fill_to_missing, canonical_units, shares_in_per_cent)
+    """Return a field without levels, foreign units and undeclared fill values."""
+    # units first: values in small ones may be as large as fill values
+    steps = (column_maximum, canonical_units, fill_to_missing, shares_in_per_cent)
     return reduce(lambda field, step: step(field, where), steps, field)
 
 
