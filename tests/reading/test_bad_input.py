@@ -100,16 +100,39 @@ def test_a_file_of_another_variant_is_named_where_the_first_has_no_attributes(ro
 
 
 def test_further_dims_are_named_with_the_remedy(root, make_climatology):
-    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].expand_dims("depth", axis=1)))
+    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].expand_dims(depth=2, axis=1)))
     with pytest.raises(DataError, match=r"dims \(time, depth, lat, lon\); expected time and a grid. .*: ncwa -a DIM"):
         make_climatology(root)
 
 
-@pytest.mark.parametrize("change", [lambda d: d.transpose(..., "time"), lambda d: d.rename(time="t")])
-def test_time_that_is_not_first_or_has_another_name_is_named_with_the_remedy(root, make_climatology, change):
-    rewrite(files(root, "zos")[0], change)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_further_dim_of_one_entry_costs_nothing(root, make_climatology, axis):
+    expected = make_climatology(root)
+    for name in ("zos", "tauuo"):
+        for path in files(root, name):
+            rewrite(path, lambda d, name=name: d.assign({name: d[name].expand_dims("depth", axis=axis)}))
+    found = make_climatology(root)
+    for name in ("zos", "tauuo", "tauvo"):
+        np.testing.assert_array_equal(found[name].values, expected[name].values)
+
+
+def test_time_that_is_not_first_is_named_with_the_remedy(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.transpose(..., "time"))
     with pytest.raises(DataError, match=r"expected time and a grid. Put time first, in a dim of that name: ncpdq -a T"):
         make_climatology(root)
+
+
+def _counted(dataset):
+    """Times beside a dim that only counts the steps, as ocean models write them."""
+    return dataset.drop_indexes("time").rename_dims(time="time_counter").reset_coords("time")
+
+
+@pytest.mark.parametrize("change", [lambda d: d.rename(time="t"), _counted])
+def test_times_may_have_another_name_or_dim(root, make_climatology, change):
+    expected = make_climatology(root)["zos"].values
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: change(d).drop_encoding())
+    np.testing.assert_array_equal(make_climatology(root)["zos"].values, expected)
 
 
 def test_units_may_be_a_number(root, make_climatology):

@@ -15,6 +15,7 @@ from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
 from thor.core.variables import ICE_MASS, STRESS, UNDECLARED_FILL
+from thor.reading.dims import without_dims
 from thor.reading.fields import stored_factor, warn_of_conversions
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
@@ -182,7 +183,7 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
-        field = dataset[variable_id]
+        field = without_dims(dataset[variable_id], file.single_dims)
         for start, stop in time_blocks(file, used):
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
@@ -290,5 +291,5 @@ def first_month(series: Series) -> WindowMeans:
     file = series.files[0]
     factor = stored_factor(series.variable_id, file.field_attrs, str(file.path))
     with opened(file.path) as dataset:
-        values = factor * dataset[series.variable_id][:1].values.astype(float)
+        values = factor * without_dims(dataset[series.variable_id], file.single_dims)[:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))
