@@ -168,7 +168,8 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
         shapes, state = [], f"does not lie on the cells of 'zos' ({shape_text(ocean)})"
         for path in plan.fixed[name]:
             try:
-                field = read_field(path, name, where=plan.run.source_id)
+                stated = plan.quirks.stated(name)
+                field = read_field(path, name, where=plan.run.source_id, stated=stated)
             except DataError as error:
                 if _needed(name):
                     raise

@@ -128,7 +128,8 @@ def sea_cells(plan: RunPlan, points: TPoints) -> Mask:
         When no file of depths lies on them.
     """
     for path in plan.fixed["deptho"]:
-        field = read_field(path, "deptho", where=plan.run.source_id)
+        stated = plan.quirks.stated("deptho")
+        field = read_field(path, "deptho", where=plan.run.source_id, stated=stated)
         field = field.isel(storage_order(field, points.stored))
         if same_positions(field, points.stored):
             return points.ordered(field["deptho"].values > 0)
