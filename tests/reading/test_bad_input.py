@@ -560,6 +560,22 @@ def test_a_file_without_its_variable_is_named(root, make_climatology):
         make_climatology(root)
 
 
+def test_variables_in_a_group_are_named(root, make_climatology):
+    path = files(root, "zos")[0]
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        dataset.load()
+    path.unlink()
+    dataset.to_netcdf(path, group="means")
+    with pytest.raises(DataError, match="has no variable 'zos'; it has group means"):
+        make_climatology(root)
+
+
+def test_areas_in_cm2_are_named_by_their_units_not_as_fill_values(root, make_climatology, caplog):
+    write_fixed(root, "areacello", values=1e4 * fixed_field("areacello"), units="cm2")
+    make_climatology(root)
+    assert "'areacello' has units 'cm2'" in caplog.text and "undeclared fill value" not in caplog.text
+
+
 def test_masks_without_a_common_cell_are_refused(root, make_climatology):
     write_fixed(root, "sftof", values=np.zeros((N_ROWS, N_COLUMNS)))
     with pytest.raises(DataError, match="no cell has sea level, depth and sea area at once"):

@@ -230,8 +230,9 @@ def read_header(path: Path, variable_id: str, *, calendar: str = "") -> SeriesFi
         with netCDF4.Dataset(path) as file:
             file.set_auto_mask(False)
             if variable_id not in file.variables:
+                there = listed([*file.variables, *(f"group {name}" for name in file.groups)], most=12) or "none"
                 raise DataError(
-                    f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
+                    f"{path} has no variable '{variable_id}'; it has {there}. Name it so "
                     f"(ncrename -v OLD,{variable_id}), or take out the file."
                 )
             field = file.variables[variable_id]
