@@ -95,6 +95,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         require_whole(path)
         dataset = _open(path, engine="netcdf4")
     with _readable(path, _WHILE_READING), dataset:
+        _require_scales(dataset, path)
         yield dataset
 
 
@@ -117,7 +118,19 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
         _CHECKSUMS[state] = hashlib.sha256(content).hexdigest()
         dataset = _open(NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content)))
     with _readable(path, _WHILE_READING), dataset:
+        _require_scales(dataset, path)
         yield dataset, _CHECKSUMS[state]
+
+
+def _require_scales(dataset: xr.Dataset, path: Path) -> None:
+    """Raise DataError where a number that values are packed with is text; reading them would end with TypeError."""
+    for name, field in dataset.variables.items():
+        for key in ("scale_factor", "add_offset"):
+            if isinstance(text := field.encoding.get(key), str):
+                raise DataError(
+                    f"{path}: {key} of '{name}' is the text {text!r}; expected a number. Correct it in a copy of the "
+                    f"file: ncatted -a {key},{name},o,d,{text}."
+                )
 
 
 def _open(source: Path | NetCDF4DataStore, **options: Any) -> xr.Dataset:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 
 import numpy as np
 import xarray as xr
@@ -29,13 +30,13 @@ log = logging.getLogger(__name__)
 READ_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step, or one chunk of the file, where that is more."""
 
-
 UNWRITTEN = 0.01
 """Share of the sea that has no value in a part of a series beyond which that is taken for damage."""
 
 DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
 """Question on such a part, with the name of the file."""
 
+_FILLED = "Does {} hold a fill value that is not declared, such as -999, or are the others damaged?"
 
 _MAY_BE_ZERO = (*STRESS, *ICE_MASS)
 """Variables that may be exactly 0 at sea, under or without sea ice; 0 is land, or a part not written, in the others."""
@@ -105,21 +106,25 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
 
 
 def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
-    """Yield a sentence on the months without any value, and one on those with fewer values than others."""
-    most = max(filled.values(), default=0)
-    empty = [month for month, n_cells in filled.items() if n_cells == 0 < most]
-    partly = [month for month, n_cells in filled.items() if 0 < n_cells < (1 - UNWRITTEN) * most]
+    """Yield a sentence on the months without any value, and on those with fewer or more values than most."""
+    usual = median_high([n_cells for n_cells in filled.values() if n_cells] or [0])
+    low, high = (1 - UNWRITTEN) * usual, (1 + UNWRITTEN) * usual
     if series.variable_id in ICE_MASS:
-        partly = []  # where there is sea ice changes with the month
-    share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
+        low, high = 1, np.inf  # where there is sea ice changes with the month
+    empty = [month for month, n_cells in filled.items() if n_cells == 0 < usual]
+    partly = [month for month, n_cells in filled.items() if 0 < n_cells < low]
+    more = [month for month, n_cells in filled.items() if n_cells > high]
+    shares = [filled[month] / usual - 1 for month in (*partly, *more)]
+    less, excess = -min(shares, default=0), max(shares, default=0)
     lacking = "missing" if series.variable_id in _MAY_BE_ZERO else "0 or missing"
-    for what, months in (
-        ("every cell is 0 or missing", empty),
-        (f"up to {100 * share:.2g} % of the cells are {lacking}", partly),
+    for what, months, question in (
+        ("every cell is 0 or missing", empty, DAMAGED),
+        (f"up to {100 * less:.2g} % of the cells are {lacking}", partly, DAMAGED),
+        (f"up to {100 * excess:.2g} % more cells have a value", more, _FILLED),
     ):
         if months:
             first = next(file.path.name for file in series.files if months[0] in map(month_text, file.months))
-            yield f"{what} in {listed(months, most=6)}, unlike in other months. {DAMAGED.format(first)}"
+            yield f"{what} in {listed(months, most=6)}, unlike in other months. {question.format(first)}"
 
 
 def _divide(state: "_State") -> int:
