@@ -80,8 +80,8 @@ def test_a_file_of_another_variant_is_named(root, make_climatology):
         make_climatology(root)
 
 
-@pytest.mark.parametrize("attrs", [{}, {"source_id": "", "variant_label": ""}])
-def test_global_attributes_that_are_missing_or_empty_contradict_nothing(root, make_climatology, attrs):
+@pytest.mark.parametrize("attrs", [{}, {"source_id": "", "variant_label": ""}, {"source_id": "MADE-1 "}])
+def test_global_attributes_that_are_missing_empty_or_end_in_blanks_contradict_nothing(root, make_climatology, attrs):
     expected = make_climatology(root)["zos"].values
     for path in files(root, "zos")[1:] + files(root, "tauuo"):
         rewrite(path, lambda d: d.drop_attrs(deep=False).assign_attrs(attrs))

@@ -73,9 +73,13 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 
 
 def stored_attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
-    """Return the attributes of an open file or variable; OSError where netCDF4 raises AttributeError for damage."""
+    """Return the attributes of an open file or variable, text without blanks around it.
+
+    OSError where netCDF4 raises AttributeError for damage.
+    """
     try:
-        return {name: item.getncattr(name) for name in item.ncattrs()}
+        found = {name: item.getncattr(name) for name in item.ncattrs()}
+        return {name: value.strip() if isinstance(value, str) else value for name, value in found.items()}
     except AttributeError as error:
         raise OSError(str(error)) from error
 
