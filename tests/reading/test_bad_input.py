@@ -80,8 +80,8 @@ def test_a_file_of_another_variant_is_named(root, make_climatology):
         make_climatology(root)
 
 
-@pytest.mark.parametrize("attrs", [{}, {"source_id": "", "variant_label": ""}])
-def test_global_attributes_that_are_missing_or_empty_contradict_nothing(root, make_climatology, attrs):
+@pytest.mark.parametrize("attrs", [{}, {"source_id": "", "variant_label": ""}, {"source_id": "MADE-1 "}])
+def test_global_attributes_that_are_missing_empty_or_end_in_blanks_contradict_nothing(root, make_climatology, attrs):
     expected = make_climatology(root)["zos"].values
     for path in files(root, "zos")[1:] + files(root, "tauuo"):
         rewrite(path, lambda d: d.drop_attrs(deep=False).assign_attrs(attrs))
@@ -100,16 +100,39 @@ def test_a_file_of_another_variant_is_named_where_the_first_has_no_attributes(ro
 
 
 def test_further_dims_are_named_with_the_remedy(root, make_climatology):
-    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].expand_dims("depth", axis=1)))
+    rewrite(files(root, "zos")[0], lambda d: d.assign(zos=d["zos"].expand_dims(depth=2, axis=1)))
     with pytest.raises(DataError, match=r"dims \(time, depth, lat, lon\); expected time and a grid. .*: ncwa -a DIM"):
         make_climatology(root)
 
 
-@pytest.mark.parametrize("change", [lambda d: d.transpose(..., "time"), lambda d: d.rename(time="t")])
-def test_time_that_is_not_first_or_has_another_name_is_named_with_the_remedy(root, make_climatology, change):
-    rewrite(files(root, "zos")[0], change)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_further_dim_of_one_entry_costs_nothing(root, make_climatology, axis):
+    expected = make_climatology(root)
+    for name in ("zos", "tauuo"):
+        for path in files(root, name):
+            rewrite(path, lambda d, name=name: d.assign({name: d[name].expand_dims("depth", axis=axis)}))
+    found = make_climatology(root)
+    for name in ("zos", "tauuo", "tauvo"):
+        np.testing.assert_array_equal(found[name].values, expected[name].values)
+
+
+def test_time_that_is_not_first_is_named_with_the_remedy(root, make_climatology):
+    rewrite(files(root, "zos")[0], lambda d: d.transpose(..., "time"))
     with pytest.raises(DataError, match=r"expected time and a grid. Put time first, in a dim of that name: ncpdq -a T"):
         make_climatology(root)
+
+
+def _counted(dataset):
+    """Times beside a dim that only counts the steps, as ocean models write them."""
+    return dataset.drop_indexes("time").rename_dims(time="time_counter").reset_coords("time")
+
+
+@pytest.mark.parametrize("change", [lambda d: d.rename(time="t"), _counted])
+def test_times_may_have_another_name_or_dim(root, make_climatology, change):
+    expected = make_climatology(root)["zos"].values
+    for path in files(root, "zos"):
+        rewrite(path, lambda d: change(d).drop_encoding())
+    np.testing.assert_array_equal(make_climatology(root)["zos"].values, expected)
 
 
 def test_units_may_be_a_number(root, make_climatology):
@@ -535,6 +558,22 @@ def test_a_file_without_its_variable_is_named(root, make_climatology):
     rewrite(files(root, "zos")[0], lambda d: d.rename(zos="ssh"))
     with pytest.raises(DataError, match="has no variable 'zos'; it has .* Name it so .ncrename -v OLD,zos"):
         make_climatology(root)
+
+
+def test_variables_in_a_group_are_named(root, make_climatology):
+    path = files(root, "zos")[0]
+    with xr.open_dataset(path, decode_cf=False) as dataset:
+        dataset.load()
+    path.unlink()
+    dataset.to_netcdf(path, group="means")
+    with pytest.raises(DataError, match="has no variable 'zos'; it has group means"):
+        make_climatology(root)
+
+
+def test_areas_in_cm2_are_named_by_their_units_not_as_fill_values(root, make_climatology, caplog):
+    write_fixed(root, "areacello", values=1e4 * fixed_field("areacello"), units="cm2")
+    make_climatology(root)
+    assert "'areacello' has units 'cm2'" in caplog.text and "undeclared fill value" not in caplog.text
 
 
 def test_masks_without_a_common_cell_are_refused(root, make_climatology):

@@ -59,6 +59,23 @@ def test_the_branch_time_in_the_parent_is_in_the_calendar_of_the_parent(tmp_path
     assert plan.parent.year_in_child == 1850 and not plan.warnings
 
 
+def test_the_branch_of_cmip5_is_in_the_time_of_the_parent_that_its_attributes_name(tmp_path, windows):
+    write_run(tmp_path, experiment_id="piControl", first=195, last=209)
+    for path in tmp_path.rglob("*_Omon_*piControl*.nc"):
+        with netCDF4.Dataset(path, "a") as file:  # days since 0150 in place of 1850
+            file["time"].units = "days since 0150-01-01"
+            for name in ("time", "time_bnds"):
+                file[name][:] += 365 * 1700
+    attrs = {"parent_experiment_id": "piControl", "parent_experiment_rip": "r1i1p1f1", "branch_time": 365.0 * 50}
+    write_run(tmp_path, experiment_id="1pctCO2", variant_label="r2i1p1f1", attrs=attrs)
+    plan = plans(tmp_path, windows)["1pctCO2"]
+    assert plan.parent.run.variant_label == "r1i1p1f1"
+    assert {str(window): str(baseline) for window, baseline in plan.baselines.items()} == {
+        "1850-1851": "0200-0201",
+        "1852-1853": "0202-0203",
+    }
+
+
 def test_a_first_file_without_attributes_costs_no_baseline(tmp_path, windows):
     write_run(tmp_path, experiment_id="piControl", first=1, last=9)
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(4)})

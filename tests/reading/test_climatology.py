@@ -97,6 +97,22 @@ def test_a_field_with_months_of_no_whole_window_costs_nothing_else(root, make_cl
     assert "months of hfds are missing in 1850-1851, 1852-1853" in caplog.text
 
 
+def test_the_sign_and_the_units_of_such_fields_are_checked(root, make_climatology):
+    months = years(1850, 1853)
+    ones = np.ones((48, *land().shape), "float32")
+    for flux, depth, failed in (
+        (40, 80, []),
+        (-40, 80, ["tropical_heat_flux"]),
+        (0.04, 0.08, ["trop", "mixed_layers"]),
+    ):
+        write_series(root, "hfds", months, values=flux * ones)
+        write_series(root, "mlotst", months, values=depth * ones)
+        attrs = make_climatology(root).attrs
+        found = [row for row in attrs["checks_failed"].split(" | ") if row.startswith(("tropical", "mixed"))]
+        assert len(found) == len(failed)
+        assert all(row.startswith(name) for row, name in zip(found, failed, strict=True))
+
+
 @pytest.mark.parametrize(
     ("attrs", "factor", "message"),
     [

@@ -41,6 +41,15 @@ def test_two_fill_values_are_read_without_a_warning(tmp_path):
         assert dataset["deptho"].isnull().sum() == same["deptho"].isnull().sum() > 0
 
 
+@pytest.mark.parametrize("reading", [opened, opened_with_checksum])
+def test_a_scale_that_is_text_is_named(tmp_path, reading):
+    path = write_fixed(tmp_path, "deptho")
+    with netCDF4.Dataset(path, "a") as file:
+        file["deptho"].scale_factor = "0.001"
+    with pytest.raises(DataError, match="scale_factor of 'deptho' is the text '0.001'; .*: ncatted -a"), reading(path):
+        pass
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
 def test_errors_of_the_file_system_are_not_taken_for_damage(root, monkeypatch, number):
     def refuse(path):

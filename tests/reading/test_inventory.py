@@ -177,6 +177,14 @@ def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     assert ", 1 window" in result.output and "1 windows" not in result.output
 
 
+def test_an_archive_without_a_readable_run_has_nothing_to_count(tmp_path):
+    configure_project("thor")
+    write_tiny(tmp_path, skip=("deptho",))
+    result = CliRunner().invoke(commands, ["check", str(tmp_path), "--env", "test"])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "0 of 1 run can be read."
+
+
 def test_a_table_that_cannot_be_written_is_refused_before_the_work_and_never_half_written(root, tmp_path, monkeypatch):
     configure_project("thor")
     table = tmp_path / "table.csv"

@@ -211,6 +211,27 @@ def test_blocks_end_where_stored_pieces_end(tmp_path, monkeypatch):
     assert means.time_blocks(header, used) == [(40, 48)]
 
 
+def test_a_month_with_more_values_than_most_is_named_not_the_others(tmp_path):
+    values = field("tauuo", years(1850, 1853))
+    values[30] = np.where(land(), -999.0, values[30])  # July 1852, a fill value without attribute
+    (doubt,) = window_means(series(tmp_path, values=values), WINDOWS, checkpoint=NoCheckpoint()).doubts
+    share = 100 * land().sum() / (~land()).sum()
+    assert doubt.startswith(
+        f"up to {share:.2g} % more cells have a value in 1852-07, unlike in other months. Does tauuo"
+    )
+    assert "_185201-185212.nc hold a fill value that is not declared, such as -999" in doubt
+
+
+def test_rows_of_zero_stress_in_some_months_are_no_damage_whatever_the_bands(tmp_path, monkeypatch):
+    values = field("tauuo", years(1850, 1853))
+    values[::12, -3:] = 0.0  # under sea ice in winter
+    made = series(tmp_path, values=values)
+    assert not window_means(made, WINDOWS, checkpoint=NoCheckpoint()).doubts
+    bands = [(slice(row, row + 3), slice(None)) for row in range(0, N_ROWS, 3)]
+    monkeypatch.setattr(means, "_bands", lambda field, n_steps: bands)
+    assert not window_means(made, WINDOWS, checkpoint=NoCheckpoint()).doubts
+
+
 @pytest.mark.parametrize("name", ["zos", "thetao"])
 def test_chunks_of_many_steps_are_read_in_bands_with_the_same_means(tmp_path, monkeypatch, name):
     n_steps, shape = 480, (6, 20, 40) if name == "thetao" else (40, 80)

@@ -204,6 +204,39 @@ def test_positions_in_radians_are_converted(tmp_path, caplog, n_dims, units, wes
     assert caplog.text.count(warning) == (units is None)
 
 
+@pytest.mark.parametrize("bounds", [True, False])
+def test_longitudes_westward_and_latitudes_southward_by_their_units_are_turned(tmp_path, caplog, bounds):
+    write_tiny(tmp_path, bounds=bounds)
+    _, expected = only(tmp_path)
+
+    def turned(dataset):
+        names = [name for name in dataset.variables if name.startswith(("lat", "lon"))]
+        out = dataset.assign_coords({name: (dataset[name].dims, -dataset[name].values) for name in names})
+        for name, units in (("lat", "degrees_south"), ("lon", "degrees_W")):
+            out[name].attrs = dataset[name].attrs | {"units": units}
+        return out
+
+    for name in FIELDS:
+        rewritten(tmp_path, name, turned)
+    _, features = only(tmp_path)
+    for name in ("lat", "lon", "zos", "wind_stress_curl", "areacello"):
+        np.testing.assert_allclose(features[name].values, expected[name].values, rtol=1e-9, atol=1e-12)
+    assert caplog.text.count("TINY: lat and lon in degrees_south, degrees_W: turned") == 1
+
+
+def test_positions_that_count_cells_are_named(tmp_path):
+    write_tiny(tmp_path, bounds=False)
+
+    def counted(dataset):
+        places = {name: (name, np.arange(float(dataset.sizes[name])), {}) for name in ("lat", "lon")}
+        return dataset.assign_coords(places)
+
+    for name in FIELDS:
+        rewritten(tmp_path, name, counted)
+    with pytest.raises(GridError, match="latitudes and longitudes without units count rows and columns from 0"):
+        only(tmp_path)
+
+
 @pytest.mark.parametrize(("units", "rows"), [("degrees", slice(None)), (None, slice(20, 30))])
 def test_positions_that_may_be_radians_are_named(tmp_path, units, rows):
     write_tiny(tmp_path)

@@ -1,11 +1,12 @@
 """Fluxes and stress that files count positive in the opposite sense, as their attributes declare."""
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
-from tests.made_archive import write_series, years
-from thor.core.errors import DataError
+from tests.made_archive import fixed_field, write_fixed, write_series, years
+from thor.core.errors import ConfigError, DataError
 from thor.ocean.stress import detect_convention
 from thor.reading.quirks import Quirks
 from thor.reading.senses import sense
@@ -87,6 +88,36 @@ def test_values_of_the_opposite_sense_are_turned_with_a_note(with_flux, make_cli
     standard = result[name].attrs.get("standard_name", "downward")
     assert "downward" in standard and "southward" not in standard
     assert result.attrs["stress_convention"] == "true_east_north"
+
+
+def test_quirks_state_attributes_in_place_of_false_ones(with_flux, make_climatology):
+    write_fixed(with_flux, "deptho", values=100 * fixed_field("deptho"))
+    for name, attrs in (
+        ("hfds", {"positive": "up", "standard_name": DOWNWARD}),
+        ("tauuo", {"positive": "down", "standard_name": "surface_upward_eastward_stress"}),
+        ("tauvo", {"units": "10 Pa"}),
+    ):
+        for path in with_flux.rglob(f"{name}_*.nc"):
+            with netCDF4.Dataset(path, "a") as file:
+                file[name].setncatts(attrs)
+                if "units" in attrs:
+                    file[name][:] *= 10
+    stated = {
+        "hfds": {"positive": "down"},
+        "tauuo": {"standard_name": "surface_downward_eastward_stress"},
+        "tauvo": {"units": "dyn cm-2"},
+        "deptho": {"units": "cm"},
+    }
+    found = make_climatology(with_flux, quirks={"MADE-1": Quirks(attributes=stated)})
+    for name in ("tauuo", "tauvo"):
+        write_series(with_flux, name, years(1850, 1853), seed=1 + (name == "tauvo"))
+    write_fixed(with_flux, "deptho")
+    write_series(with_flux, "hfds", years(1850, 1853), values=np.full((48, 9, 16), 7, "float32"))
+    expected = make_climatology(with_flux)
+    for name in ("zos", "tauuo", "tauvo", "deptho", "hfds"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-8)
+    with pytest.raises(ConfigError, match="must name variables of climate models; got 'tauu'. Did you mean 'tauuo'"):
+        Quirks(attributes={"tauu": {"positive": "down"}})
 
 
 def test_stress_that_both_the_quirk_and_its_attributes_turn_is_an_error(root, make_climatology):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.made_archive import write_run, years
+from tests.made_archive import write_run, write_series, years
 from thor.core.errors import DataError
 from thor.reading.archive import Archive
 from thor.reading.plans import plan_runs
@@ -231,6 +231,25 @@ def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, capl
     assert re.search(words, caplog.text)
 
 
+@pytest.mark.parametrize("calendar", ["standard", "noleap", "360_day"])
+@pytest.mark.parametrize("bounds", [True, False])
+def test_times_without_a_calendar_are_read_in_that_in_which_their_months_fit(tmp_path, caplog, calendar, bounds):
+    months = years(1850, 2014)
+    paths = write_series(tmp_path, "zos", months, calendar=calendar, n_files=83)
+    for path in paths:
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].delncattr("calendar")
+            if not bounds:
+                file["time"][:] = file["time_bnds"][:].mean(axis=1)
+                file["time"].delncattr("bounds")
+    found = read_series(paths, "zos", where="MADE-1")
+    assert found.calendar == calendar
+    np.testing.assert_array_equal(found.months, months)
+    days = sum(int(file.days.sum()) for file in found.files)
+    assert days == {"standard": 365 * 165 + 40, "noleap": 365 * 165, "360_day": 360 * 165}[calendar]
+    assert (f"times have no calendar; their months fit in '{calendar}'" in caplog.text) == (calendar != "standard")
+
+
 @pytest.mark.parametrize(
     ("units", "cleaned"),
     [
@@ -240,6 +259,7 @@ def test_months_outside_those_in_the_name_of_their_file_are_warned_of(root, capl
         ("days since 1850-01-01 12", "days since 1850-01-01 12:0"),
         ("days since 0001-01-01 (noleap)", "days since 0001-01-01 0:0"),
         ("days since 1850-01-01 06:00:00.0 UTC", "days since 1850-01-01 06:00"),
+        ("Days Since 1850", "Days since 1850-01-01 0:0"),
     ],
 )
 def test_the_time_of_the_reference_date_counts(root, units, cleaned):

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from thor.core.errors import DataError, GridError, UnitsError
+from thor.core.variables import BUDGET_TERMS
 from thor.ocean.grid import Grid
 from thor.ocean.stress import stress_curl
 from thor.reading.checks import DENSITY
@@ -75,7 +76,7 @@ def _without_units(ocean):
 
 
 def _wrong_units(ocean):
-    ocean["tauuo"].attrs["units"] = "dyn cm-2"
+    ocean["tauuo"].attrs["units"] = "m2 s-2"
 
 
 def _upward(ocean):
@@ -98,7 +99,7 @@ def _doubled_row(ocean):
     ("spoil", "error", "words"),
     [
         (_without_units, UnitsError, "'zos' has no units; expected one of 'm'"),
-        (_wrong_units, UnitsError, "'tauuo' has units 'dyn cm-2'; expected one of 'N m-2', 'Pa'"),
+        (_wrong_units, UnitsError, "'tauuo' has units 'm2 s-2'; expected one of 'N m-2', 'Pa'"),
         (_upward, DataError, "'deptho' must be positive down"),
         (_empty, DataError, "no cell has sea level, depth and sea area at once"),
         (_filled_coordinate, GridError, "longitudes of .* hold a fill value or are swapped"),
@@ -114,6 +115,16 @@ def test_bad_input_is_named(raw_ocean, spoil, error, words):
 def test_depth_may_have_any_value_on_land(raw_ocean):
     on_land = raw_ocean.assign(deptho=raw_ocean.deptho.fillna(-200.0).assign_attrs(raw_ocean.deptho.attrs))
     np.testing.assert_array_equal(harmonise(on_land).deptho, harmonise(raw_ocean).deptho)
+
+
+def test_terms_that_are_zero_on_land_are_not_analysed(raw_ocean):
+    expected = harmonise(raw_ocean)["analysis_mask"]
+    zero = raw_ocean.assign({name: raw_ocean[name].fillna(0.0).assign_attrs(units="m s-2") for name in BUDGET_TERMS})
+    np.testing.assert_array_equal(harmonise(zero)["analysis_mask"], expected)
+    mask = xr.ones_like(expected).assign_attrs(units="1")
+    words = "analysis_mask: 144 of its 2592 cells have no depth or sea level"
+    assert words in harmonise(zero.assign(analysis_mask=mask)).attrs["checks_failed"]
+    assert "analysis_mask:" not in harmonise(zero.assign(analysis_mask=expected)).attrs["checks_failed"]
 
 
 def _with_curl(raw_ocean, edit):

@@ -246,6 +246,17 @@ def test_levels_in_centimetres_with_bounds_in_metres(one, caplog, stated):
     assert ("bounds 'lev_bnds': taken in 'm'; in" in caplog.text) == (stated != "m")
 
 
+def test_levels_in_centimetres_that_claim_metres_are_named(one):
+    def in_centimetres(dataset):
+        bounds = (("lev", "bnds"), 100 * dataset["lev_bnds"].values)
+        return dataset.assign_coords(lev=100 * dataset["lev"].assign_attrs(units="m")).assign(lev_bnds=bounds)
+
+    for name in ("umo", "vmo"):
+        change(one, name, in_centimetres)
+    with pytest.raises(DataError, match="reach down to 800000 m; expected levels that begin above 12000 m. Are they"):
+        read(one)
+
+
 @pytest.mark.parametrize(
     ("levels", "fault"),
     [([1, 2, 3, 4, 5], "leave a gap from 0 to 50 m"), ([0, 1, 1, 2, 3, 4, 5], "overlap from 50 to 250 m")],

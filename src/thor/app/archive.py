@@ -88,9 +88,9 @@ def check_command(
             with replacing(csv, elsewhere=_ELSEWHERE) as temporary:
                 table.to_csv(temporary, index=False)
         _print_inventory(table, there)
-        _print_progress(table, [(len(of) - len(datasets[name].left(of)), len(of)) for name, of in marks.items()])
         if not table["usable"].any():
             raise SystemExit(1)
+        _print_progress(table, [(len(of) - len(datasets[name].left(of)), len(of)) for name, of in marks.items()])
 
 
 def _datasets(root: Path | None, env: str | None, conf_source: str | None) -> dict[str, Any]:
@@ -131,12 +131,11 @@ def _print_inventory(table: "pd.DataFrame", archive: Any) -> None:
             if row[kind] and row[kind] != NOT_MADE:
                 click.echo(f"{'':<{width}}       {row[kind]}")
     usable = table[table["usable"]]
-    n_odd = int((usable["checks"] != "").sum())
-    click.echo(
-        f"{len(usable)} of {counted(len(table), 'run')} can be read, {size_text(int(usable['size_gb'].sum() * 1e9))}; "
-        f"{n_odd} of them do not pass a physical check. {archive.searched() if table.empty else ''}".strip()
-        + archive.closed()
-    )
+    line = f"{len(usable)} of {counted(len(table), 'run')} can be read"
+    if len(usable):
+        size, n_odd = size_text(int(usable["size_gb"].sum() * 1e9)), int((usable["checks"] != "").sum())
+        line += f", {size}; {n_odd} of them do not pass a physical check"
+    click.echo(f"{line}.{f' {archive.searched()}' if table.empty else ''}{archive.closed()}")
 
 
 def _print_progress(table: "pd.DataFrame", windows: Sequence[tuple[int, int]]) -> None:

@@ -6,9 +6,12 @@ from functools import cache
 _NAMES = {
     "m": ("meter", "meters", "metre", "metres"),
     "cm": ("centimeter", "centimeters", "centimetre", "centimetres"),
+    "mm": ("millimeter", "millimeters", "millimetre", "millimetres"),
     "km": ("kilometer", "kilometers", "kilometre", "kilometres"),
     "s": ("sec", "second", "seconds"),
     "N": ("newton", "newtons"),
+    "dyn": ("dyne", "dynes"),
+    "Sv": ("sverdrup", "sverdrups"),
     "W": ("watt", "watts"),
     "Pa": ("pascal", "pascals"),
     "K": ("kelvin",),

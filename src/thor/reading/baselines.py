@@ -96,9 +96,9 @@ def with_parents(archive: Archive, runs: Iterable[Run], plan: Callable[[Run], _P
 
 
 def parent_of(
-    run: Run, series: Series, *, branch_year: int | None = None, calendar: str | None = None
+    run: Run, series: Series, *, branch_year: int | None = None, of_parent: Series | None = None
 ) -> Parent | None:
-    """Return the parent named in the global attributes of a run, or None.
+    """Return the parent named in the global attributes of a run, those of CMIP6 and CMIP7 or those of CMIP5, or None.
 
     Parameters
     ----------
@@ -107,8 +107,9 @@ def parent_of(
         Any variable of the run.
     branch_year : int, optional
         The parent's year at which the run branches off, where the quirk table corrects the attributes.
-    calendar : str, optional
-        That of the parent, where it is known; else that of the run is taken for it.
+    of_parent : Series, optional
+        Any variable of the parent, where it is known: the branch is in its calendar, and in CMIP5 in its units of time.
+        Else those of the run are taken.
 
     Raises
     ------
@@ -120,6 +121,7 @@ def parent_of(
         str(attrs.get(f"parent_{facet}", "")).strip() for facet in ("source_id", "experiment_id", "variant_label")
     )
     source, experiment, variant = ("" if name in _NONE else name for name in stated)
+    variant = variant or str(attrs.get("parent_experiment_rip", "")).strip()
     if not experiment:
         return None
     parent = Run(source or run.source_id, experiment, variant or run.variant_label)
@@ -127,7 +129,7 @@ def parent_of(
         warn_once(run.key, "its files name it as its own parent; taken as none")
         return None
     of_control = is_control(experiment)
-    child_year, year = _branch_years(series, branch_year, calendar or series.calendar)
+    child_year, year = _branch_years(series, branch_year, of_parent or series)
     if of_control and year is None:
         names = ("branch_time_in_parent", "parent_time_units")
         given = " and ".join(f"{name} ({attrs.get(name, 'not there')})" for name in names)
@@ -144,14 +146,17 @@ def branch_year_of_child(series: Series) -> int | None:
     return _nearest_year(time, series.files[0].time_units, series.calendar)
 
 
-def _branch_years(series: Series, branch_year: int | None, calendar: str) -> tuple[int, int | None]:
+def _branch_years(series: Series, branch_year: int | None, of_parent: Series) -> tuple[int, int | None]:
     """Return the years of child and parent at the time of the branch; the parent's is None where it is unknown."""
+    attrs = series.attrs
     child = branch_year_of_child(series)
     if child is None:
         child = int(series.months[0]) // 12
     if branch_year is None:
-        units = str(series.attrs.get("parent_time_units", ""))
-        branch_year = _nearest_year(series.attrs.get("branch_time_in_parent"), units, calendar)
+        time, units = attrs.get("branch_time_in_parent"), str(attrs.get("parent_time_units", ""))
+        if "branch_time" in attrs and time is None:
+            time, units = attrs["branch_time"], of_parent.files[0].time_units
+        branch_year = _nearest_year(time, units, of_parent.calendar)
     return child, branch_year
 
 

@@ -22,7 +22,7 @@ def with_beginnings(plans: Mapping[Run, RunPlan]) -> dict[Run, RunPlan]:
     as the control run does. Where the run has no files from then on, or the year is not that which the files state,
     there is a warning; not for a control run whose own parent is not read, as no baseline depends on it.
     """
-    plans = {run: _in_calendar_of_parent(plan, plans) for run, plan in plans.items()}
+    plans = {run: _in_time_of_parent(plan, plans) for run, plan in plans.items()}
     return {run: _with_beginning(plan, plans) for run, plan in plans.items()}
 
 
@@ -61,14 +61,14 @@ def counted_from(first: int, parent: Parent, series: Series, run: Run) -> Parent
     return replace(parent, shift_years=parent.branch_year - first)
 
 
-def _in_calendar_of_parent(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
-    """Return a plan whose branch year is in the calendar of the parent, if that is read and has another one."""
-    parent, zos = plans.get(plan.parent.run) if plan.parent else None, plan.series["zos"]
-    if parent is None or parent.series["zos"].calendar == zos.calendar:
+def _in_time_of_parent(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
+    """Return a plan whose branch year is in the calendar and units of time of the parent, if that is read."""
+    parent = plans.get(plan.parent.run) if plan.parent else None
+    if parent is None:
         return plan
     branch_year = plan.quirks.branch_years.get(plan.run.experiment_id)
-    calendar = parent.series["zos"].calendar
-    return replace(plan, parent=parent_of(plan.run, zos, branch_year=branch_year, calendar=calendar))
+    parts = plan.series["zos"], parent.series["zos"]
+    return replace(plan, parent=parent_of(plan.run, parts[0], branch_year=branch_year, of_parent=parts[1]))
 
 
 def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:

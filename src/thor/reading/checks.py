@@ -58,6 +58,8 @@ class Check:
         "zos",
         "deptho",
         "sea_share",
+        "hfds",
+        "mlotst",
         "curl_correlation",
         "curl_slope",
     ]
@@ -183,7 +185,9 @@ def physical_checks(ocean: xr.Dataset, grid: Grid) -> list[Outcome]:
         fields |= {"stress_zeros": np.where(zero, area, 0.0) / area.sum()}
         if "wind_stress_curl" in mean:
             fields |= _curl_fit(mean["wind_stress_curl"].values, stress_curl(mean, grid) / DENSITY, area)
-    known = (row for row in check_table() if row.statistic != "fit" or row.quantity in fields)
+    fields |= {name: mean[name].values for name in REGIME_FIELDS if name in mean}
+    optional = ("curl_correlation", "curl_slope", *REGIME_FIELDS)
+    known = (row for row in check_table() if row.quantity in fields or row.quantity not in optional)
     return [_outcome(row, fields.get(row.quantity), area, grid) for row in known]
 
 

@@ -78,9 +78,10 @@ def climatology(plan: RunPlan, settings: ClimatologySettings, checkpoint: Checkp
     mean is the window's zos minus the ocean mean of the window, over one mask.
     """
     means = {name: window_means(part, plan.windows, checkpoint=checkpoint) for name, part in plan.series.items()}
-    ocean = _assembled(plan, settings, means, plan.windows)
+    ocean, context = _assembled(plan, settings, means, plan.windows)
     for name, series in plan.regime_fields.items():
         ocean = _add_regime_field(ocean, name, series, plan, checkpoint)
+    ocean = _checked(ocean, context, means, strict=settings.strict)
     return rows_and_columns_ascending(_describe_run(ocean, plan, settings))
 
 
@@ -103,12 +104,12 @@ def first_month_of(plan: RunPlan, settings: ClimatologySettings) -> xr.Dataset:
         As from `climatology`.
     """
     months = {name: first_month(part) for name, part in plan.series.items()}
-    return _assembled(plan, settings, months, plan.windows[:1])
+    return _checked(*_assembled(plan, settings, months, plan.windows[:1]), months, strict=settings.strict)
 
 
 def _assembled(
     plan: RunPlan, settings: ClimatologySettings, means: Mapping[str, WindowMeans], windows: Sequence[Window]
-) -> xr.Dataset:
+) -> tuple[xr.Dataset, Context]:
     where = plan.run.key
     model = plan.run.source_id
     places = {name: read_positions(_first_file(plan, name), name, where=model) for name in means}
@@ -116,8 +117,12 @@ def _assembled(
     orders = {name: _order(place, places["zos"], name, model) for name, place in places.items()}
     context = Context(where, ocean, plan.quirks, settings.masked_basins, settings.reference_density)
     ocean = _add_fixed_fields(_add_means(ocean, plan, means, orders, windows, context), plan, context)
-    ocean = reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean)
-    ocean = check_physics(ocean, context.grid, where=where, strict=settings.strict)
+    return reduce(lambda ocean, step: step(ocean, context), CLIMATOLOGY_STEPS, ocean), context
+
+
+def _checked(ocean: xr.Dataset, context: Context, means: Mapping[str, WindowMeans], *, strict: bool) -> xr.Dataset:
+    """Return the ocean with the outcome of all checks, and the doubts about its means, in its attributes."""
+    ocean = check_physics(ocean, context.grid, where=context.where, strict=strict)
     doubts = [f"{name}: {doubt}" for name, mean in means.items() for doubt in mean.doubts]
     return ocean.assign_attrs(checks_failed=" | ".join(filter(None, (ocean.attrs["checks_failed"], *doubts))))
 
@@ -168,7 +173,8 @@ def _add_fixed_fields(ocean: xr.Dataset, plan: RunPlan, context: Context) -> xr.
         shapes, state = [], f"does not lie on the cells of 'zos' ({shape_text(ocean)})"
         for path in plan.fixed[name]:
             try:
-                field = read_field(path, name, where=plan.run.source_id)
+                stated = plan.quirks.stated(name)
+                field = read_field(path, name, where=plan.run.source_id, stated=stated)
             except DataError as error:
                 if _needed(name):
                     raise

@@ -48,7 +48,7 @@ class RemoteParents:
         header = self._headers[run]
         if header is None or control is None:
             return parent
-        return counted_from(first_year, self._parent(run, header, control.calendar) or parent, header, run)
+        return counted_from(first_year, self._parent(run, header, control) or parent, header, run)
 
     def _header(self, run: Run, files: Sequence[RemoteFile], first_year: int, remedy: str) -> Series | None:
         if run not in self._headers:
@@ -66,10 +66,10 @@ class RemoteParents:
     def _is_likely(self, file: RemoteFile) -> bool:
         return file.dataset.variable_id == self.variable_id
 
-    def _parent(self, run: Run, header: Series, calendar: str | None = None) -> Parent | None:
+    def _parent(self, run: Run, header: Series, of_parent: Series | None = None) -> Parent | None:
         branch_year = self.quirks.branch_years.get(run.experiment_id)
         try:
-            return parent_of(run, header, branch_year=branch_year, calendar=calendar)
+            return parent_of(run, header, branch_year=branch_year, of_parent=of_parent)
         except (DataError, ValueError) as error:
             self.notes.append(f"the parent of {run.key} is unknown: {error}")
             return None

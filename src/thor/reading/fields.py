@@ -16,7 +16,7 @@ from thor.reading.positions import common_dims, positions
 from thor.reading.senses import in_common_sense, sense
 
 
-def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
+def read_field(path: Path, variable_id: str, *, where: str, stated: Mapping[str, Any] | None = None) -> xr.Dataset:
     """Return a field without time, in canonical units and on its positions.
 
     Parameters
@@ -26,6 +26,8 @@ def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     variable_id : str
     where : str
         Name of the model in warnings, each of which comes once.
+    stated : mapping, optional
+        Attributes of the variable in place of those in the file.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def read_field(path: Path, variable_id: str, *, where: str) -> xr.Dataset:
     with naming(path):
         dataset = read_file(path, variable_id)
         field = _rows_before_columns(dataset, variable_id, where)
-        field = clean_field(field, where)
+        field = clean_field(field.assign_attrs(stated or {}), where)
         out = positions(dataset, variable_id, where=where)
     dims = ("lat", "lon") if out["lat"].ndim == 1 else ("y", "x")
     return out.assign({variable_id: (dims, field.values.astype(float), variable(variable_id).attrs)})
@@ -59,8 +61,9 @@ def _rows_before_columns(dataset: xr.Dataset, variable_id: str, where: str) -> x
 
 
 def clean_field(field: xr.DataArray, where: str) -> xr.DataArray:
-    """Return a field without levels, undeclared fill values and foreign units."""
-    steps = (column_maximum, fill_to_missing, canonical_units, shares_in_per_cent)
+    """Return a field without levels, foreign units and undeclared fill values."""
+    # units first: values in small ones may be as large as fill values
+    steps = (column_maximum, canonical_units, fill_to_missing, shares_in_per_cent)
     return reduce(lambda field, step: step(field, where), steps, field)
 
 
@@ -148,5 +151,6 @@ def unit_factor(variable_id: str, units: str | None, where: str) -> float:
     valid = ", ".join(repr(unit) for unit in (row.units, *row.accept))
     raise UnitsError(
         f"{where}: '{variable_id}' has {f'units {units!r}' if units else 'no units'}; expected one of {valid}. "
-        "Correct the file's attribute, or declare the conversion in thor/core/variables.yml."
+        "Correct the file's attribute, state the right one in data_engineering.quirks (attributes), or declare the "
+        "conversion in thor/core/variables.yml."
     )

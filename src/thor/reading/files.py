@@ -73,9 +73,13 @@ def attributes(path: Path, variable_id: str | None = None) -> dict[str, object]:
 
 
 def stored_attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict[str, Any]:
-    """Return the attributes of an open file or variable; OSError where netCDF4 raises AttributeError for damage."""
+    """Return the attributes of an open file or variable, text without blanks around it.
+
+    OSError where netCDF4 raises AttributeError for damage.
+    """
     try:
-        return {name: item.getncattr(name) for name in item.ncattrs()}
+        found = {name: item.getncattr(name) for name in item.ncattrs()}
+        return {name: value.strip() if isinstance(value, str) else value for name, value in found.items()}
     except AttributeError as error:
         raise OSError(str(error)) from error
 
@@ -95,6 +99,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         require_whole(path)
         dataset = _open(path, engine="netcdf4")
     with _readable(path, _WHILE_READING), dataset:
+        _require_scales(dataset, path)
         yield dataset
 
 
@@ -117,7 +122,19 @@ def opened_with_checksum(path: Path) -> Iterator[tuple[xr.Dataset, str]]:
         _CHECKSUMS[state] = hashlib.sha256(content).hexdigest()
         dataset = _open(NetCDF4DataStore(netCDF4.Dataset(path.name, memory=content)))
     with _readable(path, _WHILE_READING), dataset:
+        _require_scales(dataset, path)
         yield dataset, _CHECKSUMS[state]
+
+
+def _require_scales(dataset: xr.Dataset, path: Path) -> None:
+    """Raise DataError where a number that values are packed with is text; reading them would end with TypeError."""
+    for name, field in dataset.variables.items():
+        for key in ("scale_factor", "add_offset"):
+            if isinstance(text := field.encoding.get(key), str):
+                raise DataError(
+                    f"{path}: {key} of '{name}' is the text {text!r}; expected a number. Correct it in a copy of the "
+                    f"file: ncatted -a {key},{name},o,d,{text}."
+                )
 
 
 def _open(source: Path | NetCDF4DataStore, **options: Any) -> xr.Dataset:

@@ -20,8 +20,9 @@ from thor.reading.grids import NATIVE
 from thor.reading.means import window_means
 from thor.reading.positions import read_positions
 from thor.reading.quirks import Quirks, quirks_of
+from thor.reading.run_files import series_of
 from thor.reading.runs import Run
-from thor.reading.series import Series, read_series
+from thor.reading.series import Series
 from thor.reading.windows import Window
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def _plan(archive: Archive, run: Run, quirks: Quirks) -> TemperaturePlan | None:
     stored, reason = archive.stored(run, TEMPERATURE), ""
     for label in sorted(stored, key=lambda label: (label != NATIVE, label)):
         try:
-            series = read_series(stored[label].files(), TEMPERATURE, where=run.key)
+            series = series_of(run, TEMPERATURE, stored[label], quirks)
         except DiskError:
             raise
         except DataError as error:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from thor.core.checkpoint import Checkpoint
 from thor.core.errors import GridError, listed
 from thor.core.progress import progress_bar
 from thor.core.variables import ICE_MASS, STRESS, UNDECLARED_FILL
+from thor.reading.dims import without_dims
 from thor.reading.fields import stored_factor, warn_of_conversions
 from thor.reading.files import naming, opened, opened_with_checksum
 from thor.reading.positions import same_positions, some_positions
@@ -28,13 +30,13 @@ log = logging.getLogger(__name__)
 READ_BYTES = 4 * 2**20
 """Of a field as it is stored; one time step, or one chunk of the file, where that is more."""
 
-
 UNWRITTEN = 0.01
 """Share of the sea that has no value in a part of a series beyond which that is taken for damage."""
 
 DAMAGED = "Is {} damaged, or a part of it not written? Fetch it again."
 """Question on such a part, with the name of the file."""
 
+_FILLED = "Does {} hold a fill value that is not declared, such as -999, or are the others damaged?"
 
 _MAY_BE_ZERO = (*STRESS, *ICE_MASS)
 """Variables that may be exactly 0 at sea, under or without sea ice; 0 is land, or a part not written, in the others."""
@@ -104,21 +106,25 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
 
 
 def _doubts(series: Series, filled: Mapping[str, int]) -> Iterator[str]:
-    """Yield a sentence on the months without any value, and one on those with fewer values than others."""
-    most = max(filled.values(), default=0)
-    empty = [month for month, n_cells in filled.items() if n_cells == 0 < most]
-    partly = [month for month, n_cells in filled.items() if 0 < n_cells < (1 - UNWRITTEN) * most]
+    """Yield a sentence on the months without any value, and on those with fewer or more values than most."""
+    usual = median_high([n_cells for n_cells in filled.values() if n_cells] or [0])
+    low, high = (1 - UNWRITTEN) * usual, (1 + UNWRITTEN) * usual
     if series.variable_id in ICE_MASS:
-        partly = []  # where there is sea ice changes with the month
-    share = 1 - min((filled[month] for month in partly), default=most) / max(1, most)
+        low, high = 1, np.inf  # where there is sea ice changes with the month
+    empty = [month for month, n_cells in filled.items() if n_cells == 0 < usual]
+    partly = [month for month, n_cells in filled.items() if 0 < n_cells < low]
+    more = [month for month, n_cells in filled.items() if n_cells > high]
+    shares = [filled[month] / usual - 1 for month in (*partly, *more)]
+    less, excess = -min(shares, default=0), max(shares, default=0)
     lacking = "missing" if series.variable_id in _MAY_BE_ZERO else "0 or missing"
-    for what, months in (
-        ("every cell is 0 or missing", empty),
-        (f"up to {100 * share:.2g} % of the cells are {lacking}", partly),
+    for what, months, question in (
+        ("every cell is 0 or missing", empty, DAMAGED),
+        (f"up to {100 * less:.2g} % of the cells are {lacking}", partly, DAMAGED),
+        (f"up to {100 * excess:.2g} % more cells have a value", more, _FILLED),
     ):
         if months:
             first = next(file.path.name for file in series.files if months[0] in map(month_text, file.months))
-            yield f"{what} in {listed(months, most=6)}, unlike in other months. {DAMAGED.format(first)}"
+            yield f"{what} in {listed(months, most=6)}, unlike in other months. {question.format(first)}"
 
 
 def _divide(state: "_State") -> int:
@@ -178,16 +184,16 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
     in_windows = [steps_in(file, window) for window in windows]
     for steps in in_windows:
         used[steps] = True
-    filled = np.zeros(days.size, dtype=int)
+    n_cells = np.zeros((2, days.size), dtype=int)
     with opened_with_checksum(file.path) as (dataset, checksum):
         if len(series.files) > 1:
             _require_cells_of_first(state, series, file, dataset)
-        field = dataset[variable_id]
+        field = without_dims(dataset[variable_id], file.single_dims)
         for start, stop in time_blocks(file, used):
             inside = [steps[(steps >= start) & (steps < stop)] for steps in in_windows]
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
-                filled[start:stop] += _n_filled(block, zeros=variable_id in _MAY_BE_ZERO)
+                n_cells[:, start:stop] += _n_cells(block)
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
@@ -195,17 +201,18 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             state.days += [days[steps].sum() for steps in inside]
     state.sources.append(source_line(variable_id, file, checksum, int(used.sum())))
     months = file.months[:: file.step_months]
+    with_value, other_than_zero = n_cells
+    filled = np.where(other_than_zero > 0, with_value if variable_id in _MAY_BE_ZERO else other_than_zero, 0)
     state.filled |= {month_text(months[k]): int(filled[k]) for k in np.flatnonzero(used)}
 
 
-def _n_filled(block: AnyArray, *, zeros: bool) -> IntArray:
-    """Return the number of cells with a value in each step of a block, also zero or not; none where all are zero."""
-    total = np.zeros(len(block), dtype=int)
+def _n_cells(block: AnyArray) -> IntArray:
+    """Return the numbers of cells with a value, and with one other than zero, in each step of a block (2, n_steps)."""
+    total = np.zeros((2, len(block)), dtype=int)
     for level in np.ndindex(block.shape[1:-2]):  # one after another: without a copy of the block
         part = block[(slice(None), *level)]
         there = np.abs(part) < UNDECLARED_FILL
-        other = there & (part != 0)
-        total += np.where(other.any(axis=(1, 2)), np.count_nonzero(there if zeros else other, axis=(1, 2)), 0)
+        total += [np.count_nonzero(cells, axis=(1, 2)) for cells in (there, there & (part != 0))]
     return total
 
 
@@ -289,5 +296,5 @@ def first_month(series: Series) -> WindowMeans:
     file = series.files[0]
     factor = stored_factor(series.variable_id, file.field_attrs, str(file.path))
     with opened(file.path) as dataset:
-        values = factor * dataset[series.variable_id][:1].values.astype(float)
+        values = factor * without_dims(dataset[series.variable_id], file.single_dims)[:1].values.astype(float)
     return WindowMeans(np.where(np.abs(values) > UNDECLARED_FILL, np.nan, values), (file.path.name,))

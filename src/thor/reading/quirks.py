@@ -6,8 +6,11 @@ from importlib.resources import files
 from typing import Literal
 
 import yaml
+from pydantic import field_validator
 
+from thor.core.errors import did_you_mean
 from thor.core.settings import Settings
+from thor.core.variables import published
 
 
 class Quirks(Settings):
@@ -23,12 +26,26 @@ class Quirks(Settings):
     """-1: the stress is that on the atmosphere."""
     streamfunction_sign: Literal[1, -1] = 1
     """-1: msftbarot increases northward where water flows eastward."""
+    attributes: dict[str, dict[Literal["units", "positive", "standard_name"], str]] = {}
+    """Attributes of variables in place of those in files, where these are wrong or missing."""
     branch_years: dict[str, int] = {}
     """Year of the parent at which an experiment branches off, where attributes are wrong."""
     reason: str = ""
     """What is different, and the source."""
     checked: Literal["file", "documentation", ""] = ""
     """Whether seen in a file, or documented."""
+
+    def stated(self, variable_id: str) -> dict[str, str]:
+        """Return the attributes of a variable that are stated in place of those in files."""
+        return {str(name): value for name, value in self.attributes.get(variable_id, {}).items()}
+
+    @field_validator("attributes")
+    @classmethod
+    def _of_known_variables(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for name in value:
+            if name not in (known := published(realm=None)):
+                raise ValueError(f"must name variables of climate models; got '{name}'.{did_you_mean(name, known)}")
+        return value
 
 
 @cache

@@ -1,6 +1,7 @@
 """The files of one run: on which of its grids it can be read, and its series and fixed fields there."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def files_of_run(archive: Archive, run: Run, quirks: Quirks) -> tuple[Group, dic
                     "Depth is an input of the networks: get it for one experiment of this model."
                 )
             if len(groups) > 1:
-                _require_usable(run, series, fixed["deptho"])
+                _require_usable(run, series, fixed["deptho"], quirks)
         except DiskError:
             raise
         except DataError as error:
@@ -81,11 +82,11 @@ def _months_by_name(group: Group) -> float:
 
 
 def _surface(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:
-    series = {name: series_of(run, name, stored) for name, stored in group.items()}
+    series = {name: series_of(run, name, stored, quirks) for name, stored in group.items()}
     if quirks.sea_ice_depression == "left_in":
         ice = _beside(archive, run, group, ICE_MASS)
         if len(ice) == len(ICE_MASS):
-            series |= {name: series_of(run, name, stored) for name, stored in ice.items()}
+            series |= {name: series_of(run, name, stored, quirks) for name, stored in ice.items()}
     require_facets(run, series)
     _require_one_turn(series, quirks)
     return series
@@ -102,7 +103,7 @@ def _require_one_turn(series: Mapping[str, Series], quirks: Quirks) -> None:
                 )
 
 
-def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, ...]) -> None:
+def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, ...], quirks: Quirks) -> None:
     """Raise DataError without a common year, shape, known unit or depth on the cells of sea level: others are there."""
     first, last = (pick(part.whole_years[k] for part in series.values()) for k, pick in enumerate((max, min)))
     if first > last:
@@ -114,7 +115,8 @@ def _require_usable(run: Run, series: Mapping[str, Series], depths: tuple[Path, 
         for file in part.files:
             stored_factor(name, file.field_attrs, str(file.path))
     place = read_positions(series["zos"].files[0].path, "zos", where=run.source_id)
-    fields = (read_field(path, "deptho", where=run.source_id) for path in depths)
+    stated = quirks.stated("deptho")
+    fields = (read_field(path, "deptho", where=run.source_id, stated=stated) for path in depths)
     if not any(same_positions(field.isel(storage_order(field, place)), place) for field in fields):
         names = ", ".join(path.name for path in depths)
         raise GridError(f"'deptho' does not lie on the cells of 'zos': {names}. Get that of this grid.")
@@ -127,9 +129,12 @@ def _beside(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) ->
     return {name: stored for name, stored in there.items() if stored is not None}
 
 
-def series_of(run: Run, name: str, stored: Stored) -> Series:
-    """Return the series of a variable; errors as from `thor.reading.series.read_series`."""
-    return read_series(stored.files(), name, where=run.key, hint=_older_versions(stored))
+def series_of(run: Run, name: str, stored: Stored, quirks: Quirks) -> Series:
+    """Return the series of a variable, with the attributes that the quirks state; errors as from `read_series`."""
+    series = read_series(stored.files(), name, where=run.key, hint=_older_versions(stored))
+    stated = quirks.stated(name)
+    files = (replace(file, field_attrs={**file.field_attrs, **stated}) for file in series.files)
+    return replace(series, files=tuple(files)) if stated else series
 
 
 def _fixed_files(archive: Archive, run: Run, variable_id: str, group: Group) -> tuple[Path, ...]:

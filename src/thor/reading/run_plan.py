@@ -131,7 +131,7 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     others = {"transports": _transports, "msftbarot": _streamfunction, "tracers": _tracers}
     for what, find in (others | fields).items():
         try:
-            optional[what] = find(archive, run, group)
+            optional[what] = find(archive, run, group, quirks)
         except DataError as error:
             spare = what == "msftbarot" and bool(optional.get("transports"))
             if spare and isinstance(error, GridError):
@@ -150,27 +150,27 @@ def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> Ru
     return RunPlan(*about, warnings=tuple(warnings), regime_fields=regime_fields, **optional)
 
 
-def _transports(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+def _transports(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:
     """Return the mass transports on the grid of sea level, where the run has both."""
     there = all(archive.stored(run, name) for name in TRANSPORTS)
-    return _on_grid(archive, run, group, TRANSPORTS) if there else {}
+    return _on_grid(archive, run, group, TRANSPORTS, quirks) if there else {}
 
 
-def _streamfunction(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+def _streamfunction(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:
     """Return the streamfunction on the grid of sea level, for windows in which the transports cannot be used."""
-    return _on_grid(archive, run, group, ("msftbarot",)) if archive.stored(run, "msftbarot") else {}
+    return _on_grid(archive, run, group, ("msftbarot",), quirks) if archive.stored(run, "msftbarot") else {}
 
 
-def _tracers(archive: Archive, run: Run, group: Group) -> dict[str, Series]:
+def _tracers(archive: Archive, run: Run, group: Group, quirks: Quirks) -> dict[str, Series]:
     """Return temperature and salinity on the grid of sea level, where the run has both beside the transports."""
     names = (*TRACERS, *TRANSPORTS)
     if not all(archive.stored(run, name) for name in names):
         return {}
-    series = _on_grid(archive, run, group, names)
+    series = _on_grid(archive, run, group, names, quirks)
     return {name: series[name] for name in TRACERS}
 
 
-def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -> dict[str, Series]:
+def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...], quirks: Quirks) -> dict[str, Series]:
     """Return the series of these variables, which have to be there, on the grid of sea level."""
     groups, label = grid_groups(archive, run, ("zos", *names))[0], group["zos"].grid_label
     there = next((other for other in groups if other["zos"].grid_label == label), None)
@@ -180,12 +180,12 @@ def _on_grid(archive: Archive, run: Run, group: Group, names: tuple[str, ...]) -
             f"{run.key}: {labels}, but sea level is read on {label}; expected one grid. "
             "Get them on it, or choose theirs in grid_labels."
         )
-    series = {name: series_of(run, name, there[name]) for name in names}
+    series = {name: series_of(run, name, there[name], quirks) for name in names}
     require_facets(run, series)
     return series
 
 
-def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[str, Series]:
+def _regime_field(archive: Archive, run: Run, group: Group, quirks: Quirks, name: str) -> dict[str, Series]:
     """Return the series of a field under the grid label of sea level; empty for a run without the field."""
     label, there = group["zos"].grid_label, archive.stored(run, name)
     if there and label not in there:
@@ -193,6 +193,6 @@ def _regime_field(archive: Archive, run: Run, group: Group, name: str) -> dict[s
             f"{run.key}: {name} on {', '.join(sorted(there))}, but sea level is read on {label}; expected one grid. "
             f"Get it on {label}, or choose its label in grid_labels."
         )
-    series = {name: series_of(run, name, there[label])} if there else {}
+    series = {name: series_of(run, name, there[label], quirks)} if there else {}
     require_facets(run, series)
     return series

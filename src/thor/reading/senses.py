@@ -37,7 +37,8 @@ def sense(variable_id: str, attrs: Mapping[str, Any], where: str) -> int:
     if opposite and opposite in name:
         raise DataError(
             f"{where}: '{variable_id}' is positive {positive} by 'positive', {opposite} by its standard_name '{name}'; "
-            "expected one sense. Correct the wrong attribute (ncatted) in a copy of the file."
+            "expected one sense. State the right attribute in data_engineering.quirks (attributes), or correct it in a "
+            "copy of the file (ncatted)."
         )
     n_opposite = len(_WORDS.findall(name)) + (positive == "up" and "upward" not in name)
     return -1 if n_opposite % 2 else 1

@@ -10,11 +10,11 @@ import numpy as np
 
 from thor.core.arrays import IntArray
 from thor.core.errors import DataError, IncompleteWindowError, listed
-from thor.core.variables import variable
 from thor.core.warn import warn_once
 from thor.reading.classic_format import require_whole
+from thor.reading.dims import single_dims
 from thor.reading.files import sampled_checksum, stored_attributes, unreadable
-from thor.reading.time_axis import month_text, read_time_axis, within_name
+from thor.reading.time_axis import CALENDARS, month_text, read_time_axis, within_name
 from thor.reading.windows import Window
 
 _REFORM = 12 * 1582 + 10
@@ -50,6 +50,8 @@ class SeriesFile:
         Checksum of parts of its content.
     step_months : int
         Months in a time step: 12 for means over calendar years.
+    single_dims : tuple of str
+        Dims of one entry beside time and the grid.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class SeriesFile:
     modified: int
     sample: str
     step_months: int = 1
+    single_dims: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -193,7 +196,13 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
     DataError
         When a file cannot be read or is of another variable or run, two calendars or grids meet, or months are doubled.
     """
-    headers = sorted((read_header(path, variable_id) for path in files), key=lambda header: header.months.min())
+    headers = [read_header(path, variable_id) for path in files]
+    calendars = {header.calendar for header in headers}
+    if len(calendars) == 2 and calendars <= set(CALENDARS):
+        # without a calendar, a file that has no leap day fits in each; one beside it need not
+        other = next(name for name in CALENDARS if name in calendars - {CALENDARS[0]})
+        headers = [read_header(path, variable_id, calendar=other) for path in files]
+    headers.sort(key=lambda header: header.months.min())
     first = headers[0]
     for header in headers[1:]:
         _require_same(where, "calendar", first, header, _calendar(first), _calendar(header))
@@ -207,8 +216,8 @@ def read_series(files: Sequence[Path], variable_id: str, *, where: str, hint: st
     return Series(variable_id=variable_id, where=f"{where} {variable_id}", files=tuple(headers), hint=hint)
 
 
-def read_header(path: Path, variable_id: str) -> SeriesFile:
-    """Return the header of one file.
+def read_header(path: Path, variable_id: str, *, calendar: str = "") -> SeriesFile:
+    """Return the header of one file; `calendar` is that of times without one.
 
     Raises
     ------
@@ -221,37 +230,26 @@ def read_header(path: Path, variable_id: str) -> SeriesFile:
         with netCDF4.Dataset(path) as file:
             file.set_auto_mask(False)
             if variable_id not in file.variables:
+                there = listed([*file.variables, *(f"group {name}" for name in file.groups)], most=12) or "none"
                 raise DataError(
-                    f"{path} has no variable '{variable_id}'; it has {', '.join(file.variables)}. Name it so "
+                    f"{path} has no variable '{variable_id}'; it has {there}. Name it so "
                     f"(ncrename -v OLD,{variable_id}), or take out the file."
                 )
             field = file.variables[variable_id]
-            source = variable(variable_id).published
-            with_levels = source is not None and source.levels
-            n_dims = 4 if with_levels else 3
-            if field.ndim != n_dims or "time" not in field.dimensions[0].lower():
-                remedy = "Put time first, in a dim of that name: ncpdq -a T in.nc out.nc, ncrename -d T,time out.nc."
-                if field.ndim < n_dims:
-                    remedy = "If the grid is unstructured, get it on lat and lon; do not sum levels; make time a dim."
-                elif field.ndim > n_dims:
-                    remedy = "Take out any other dim: ncwa -a DIM in.nc out.nc."
-                raise DataError(
-                    f"{path}: '{variable_id}' has dims ({', '.join(field.dimensions)}); expected time"
-                    f"{', levels' if with_levels else ''} and a grid. {remedy}"
-                )
-            axis = read_time_axis(file, field.dimensions[0], path)
+            single = single_dims(file, variable_id, path)
+            dim, *grid = [dim for dim in field.dimensions if dim not in single]
             chunks = field.chunking()
             return SeriesFile(
                 path=path,
-                time_units=str(file.variables[field.dimensions[0]].units),
                 field_attrs=stored_attributes(field),
-                shape=tuple(field.shape[1:]),
-                chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[0]),
+                shape=tuple(len(file.dimensions[each]) for each in grid),
+                single_dims=single,
+                chunk_steps=1 if chunks in (None, "contiguous") else int(chunks[field.dimensions.index(dim)]),
                 attrs=stored_attributes(file),
                 size=about.st_size,
                 modified=about.st_mtime_ns,
                 sample=sampled_checksum(path),
-                **axis._asdict(),
+                **read_time_axis(file, dim, path, calendar=calendar)._asdict(),
             )
     except (OSError, RuntimeError) as error:
         raise unreadable(path, error) from error

@@ -19,7 +19,11 @@ _SAME_CALENDAR = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 """What cftime and numpy raise for numbers, units and calendars that give no date."""
 _REMEDY = "Store its times in days: cdo setreftime,1850-01-01,00:00:00,days in.nc out.nc."
-_DATE = re.compile(r"since\s+(-?\d+-\d+-\d+)(?:[-T\s]+(\d+)(?:[-:](\d+))?)?.*")
+_DATE = re.compile(r"since\s+(-?\d+-\d+-\d+)(?:[-T\s]+(\d+)(?:[-:](\d+))?)?.*", re.IGNORECASE)
+_YEAR = re.compile(r"(since\s+-?\d{1,4})\s*$", re.IGNORECASE)
+CALENDARS = ("standard", "noleap", "360_day")
+"""Calendars in which times without one are read: the first in which their months fit, else the first."""
+
 _SPAN = re.compile(r"_(\d{4})(\d\d)?(?:\d\d)*-(\d{4})(\d\d)?(?:\d\d)*\.nc$")
 _SINGLE = re.compile(r"[._]y?(\d{4})(?:[-._]?m?(0[1-9]|1[0-2]))?\.nc$")
 
@@ -30,15 +34,29 @@ class TimeAxis(NamedTuple):
     months: IntArray
     days: IntArray
     calendar: str
+    time_units: str
     step_months: int
 
 
-def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
+def time_variable(file: netCDF4.Dataset, dim: str) -> netCDF4.Variable | None:
+    """Return the times along a dim of an open file: its coordinate, or else `time`, or one of that standard name."""
+    along = [item for item in file.variables.values() if item.dimensions == (dim,)]
+    times = [item for item in along if "since" in str(getattr(item, "units", "")).lower()]
+    names = [item.name for item in times if item.name in (dim, "time") or _standard_name(item) == "time"]
+    return file.variables[min(names, key=lambda name: (name != dim, name != "time"))] if names else None
+
+
+def _standard_name(item: netCDF4.Variable) -> str:
+    return str(getattr(item, "standard_name", ""))
+
+
+def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path, *, calendar: str = "") -> TimeAxis:
     """Return the months of the time steps of an open file.
 
     The month of a time step is that of the middle of its bounds, where it has bounds: some models stamp the end.
     Without bounds, the first and last month in the file's name say whether midnight between two months is start or end.
-    Bounds that do not lie around their steps count only where the file's name has their months.
+    Bounds that do not lie around their steps count only where the file's name has their months. Times without calendar
+    are in that in which bounds begin months, or steps lie in the months in the file's name; else in the standard one.
 
     Parameters
     ----------
@@ -48,6 +66,8 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         Name of the time axis.
     path : Path
         That of the file.
+    calendar : str, optional
+        That of times without one.
 
     Raises
     ------
@@ -55,22 +75,26 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         When there is no time axis or no time step, a time is missing or cannot be read, steps are no months or
         calendar years, or the month of a step is ambiguous.
     """
-    if dim not in file.variables or "since" not in str(getattr(file.variables[dim], "units", "")):
+    time = time_variable(file, dim)
+    if time is None:
         got = getattr(file.variables.get(dim), "units", "none")
         raise DataError(
             f"{path}: '{dim}' is no time axis with units like 'days since 1850-01-01'; it has {got!r}. {_REMEDY}"
         )
-    time = file.variables[dim]
     if not time.size:
         raise DataError(f"{path} has no time step. It is unfinished: fetch it again.")
     bounds = getattr(time, "bounds", getattr(time, "climatology", None))
-    calendar = str(getattr(time, "calendar", "standard")).lower()
+    calendar = str(getattr(time, "calendar", calendar)).strip().lower()
     units = clean_units(str(time.units))
     model = str(getattr(file, "source_id", path.parent))
     step_months = 1
     try:
         stamps = np.asarray(time[:], dtype=float)
         edges = _times(file.variables[bounds], path) if bounds in file.variables else None
+        if not calendar:
+            calendar = _fitting_calendar(stamps if edges is None else edges, units, path)
+            if calendar != CALENDARS[0]:
+                warn_once(model, f"times have no calendar; their months fit in '{calendar}', which is taken")
         if edges is not None and not _around(stamps, edges) and not _named_after(edges, units, calendar, path):
             warn_once(model, "time bounds do not lie around their time steps; months are those of the steps")
             edges = None
@@ -96,11 +120,12 @@ def read_time_axis(file: netCDF4.Dataset, dim: str, path: Path) -> TimeAxis:
         ) from error
     months = np.array([12 * date.year + date.month - 1 for date in dates], dtype=np.int64)
     days = np.array([date.daysinmonth for date in dates], dtype=np.int64)
-    return TimeAxis(months, days, _SAME_CALENDAR.get(calendar, calendar), step_months)
+    return TimeAxis(months, days, _SAME_CALENDAR.get(calendar, calendar), str(time.units), step_months)
 
 
 def clean_units(units: str) -> str:
-    """Return time units with a date that cftime reads: some files write 1850-01-01-00-00-00, or a time zone."""
+    """Return time units with a date that cftime reads: files write 1850-01-01-00-00-00, a time zone, a year."""
+    units = _YEAR.sub(r"\1-01-01", units)
     return _DATE.sub(lambda date: f"since {date[1]} {date[2] or 0}:{date[3] or 0}", units)
 
 
@@ -169,9 +194,21 @@ def _require_months(values: Array, edges: Array | None, units: str, calendar: st
         )
 
 
-def _named_after(edges: Array, units: str, calendar: str, path: Path) -> bool:
-    """Return whether the first and last month between bounds are those in the file's name."""
-    middles = edges.mean(axis=1)
+def _fitting_calendar(times: Array, units: str, path: Path) -> str:
+    """Return the calendar in which bounds (n_steps, 2) begin months, or steps (n_steps,) lie in the months named."""
+    for calendar in CALENDARS:
+        if times.ndim == 1:
+            fits = _named_after(times, units, calendar, path)
+        else:
+            fits = all(date.day == 1 for date in cftime.num2date(times, units, calendar=calendar).ravel())
+        if fits:
+            return calendar
+    return CALENDARS[0]
+
+
+def _named_after(times: Array, units: str, calendar: str, path: Path) -> bool:
+    """Return whether the first and last month, of steps or the middles of bounds, are those in the file's name."""
+    middles = times if times.ndim == 1 else times.mean(axis=1)
     dates = (cftime.num2date(value, units, calendar) for value in (middles.min(), middles.max()))
     return tuple(12 * date.year + date.month - 1 for date in dates) == named_months(path)
 

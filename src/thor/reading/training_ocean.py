@@ -9,8 +9,9 @@ from thor.core.errors import DataError, GridError
 from thor.core.variables import STRESS, is_known, table, variable
 from thor.ocean.budget import has_all_terms
 from thor.reading import steps
-from thor.reading.checks import check_physics
+from thor.reading.checks import check_physics, with_doubt
 from thor.reading.fields import clean_field
+from thor.reading.means import UNWRITTEN
 from thor.reading.positions import common_dims, positions
 from thor.reading.quirks import Quirks
 from thor.reading.steps import Context, rows_and_columns_ascending
@@ -102,10 +103,16 @@ def mask_without_stress(ocean: xr.Dataset, context: Context) -> xr.Dataset:
 
 
 def add_analysis_mask(ocean: xr.Dataset, context: Context) -> xr.Dataset:
-    """Use the budget wherever all terms are finite, unless the data has a mask."""
-    if "analysis_mask" in ocean:
-        return ocean
-    return ocean.assign(analysis_mask=has_all_terms(ocean).astype("int8"))
+    """Use the budget wherever all terms are finite at sea, unless the data has a mask; doubt one that covers land."""
+    known, sea = has_all_terms(ocean), ocean["deptho"].notnull()
+    if "analysis_mask" not in ocean:
+        return ocean.assign(analysis_mask=(known & sea).astype("int8"))  # terms may be 0 on land
+    known &= ocean["analysis_mask"] == 1
+    n_cells, n_land = int(known.sum()), int((known & ~sea).sum())
+    if n_land > UNWRITTEN * n_cells:
+        sentence = f"{n_land} of its {n_cells} cells have no depth or sea level, but their terms are clustered"
+        return with_doubt(ocean, "analysis_mask", f"{sentence}. Does it cover land? Set it to 0 there")
+    return ocean
 
 
 def add_attributes(ocean: xr.Dataset, context: Context) -> xr.Dataset:

@@ -11,7 +11,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray, Array, IntArray, Mask
 from thor.core.errors import DataError, GridError, UnitsError
 from thor.core.units import spelling
-from thor.core.variables import STRESS
+from thor.core.variables import STRESS, variable
 from thor.core.warn import warn_once
 from thor.ocean.grid import Grid
 from thor.ocean.stress_points import Offset, offset_of, staggered_steps
@@ -128,7 +128,8 @@ def sea_cells(plan: RunPlan, points: TPoints) -> Mask:
         When no file of depths lies on them.
     """
     for path in plan.fixed["deptho"]:
-        field = read_field(path, "deptho", where=plan.run.source_id)
+        stated = plan.quirks.stated("deptho")
+        field = read_field(path, "deptho", where=plan.run.source_id, stated=stated)
         field = field.isel(storage_order(field, points.stored))
         if same_positions(field, points.stored):
             return points.ordered(field["deptho"].values > 0)
@@ -211,6 +212,12 @@ def stored_levels(file: SeriesFile, name: str) -> Array:
         )
     what = f"{path}: bounds '{bounds}'"
     depths = _around(middle, edges, (stated, units, "m"), what)
+    deepest = variable("deptho").valid_range[1]
+    if depths[:, 0].max() > deepest:
+        raise DataError(
+            f"{what} reach down to {depths.max():g} m; expected levels that begin above {deepest:g} m. Are they in cm, "
+            "with units of m? Correct the units of levels and bounds."
+        )
     _require_contiguous(depths, what)
     return depths
 

@@ -49,6 +49,8 @@ def check_dims(dataset: xr.Dataset, present: list[str], contract: Contract, wher
         if contract.over_windows and "window" in dataset[name].dims:
             extra = ("window",)
         require_dims(dataset[name], (*extra, *grid), where)
+        if dataset[name].dtype.kind not in "fiub":
+            raise DataError(f"{where}: '{name}' is of type {dataset[name].dtype}; expected numbers. Save it as such.")
         if 0 in dataset[name].shape:
             raise GridError(f"{where}: '{name}' has no cell, shape {dataset[name].shape}.")
     return grid
