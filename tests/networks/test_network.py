@@ -60,6 +60,22 @@ def test_outputs_are_the_last_activations_of_the_forward_pass(name, dtype, shape
     assert found == pytest.approx(expected, rel=tolerance, abs=tolerance)
 
 
+def test_no_product_has_two_transposed_factors(monkeypatch):
+    """OpenBLAS 0.3.31 gives wrong numbers for those, or none, when several threads compute them at a time."""
+    transposed, matmul = [], np.matmul
+
+    def noting(*factors, **options):
+        transposed.append([factor.strides[-1] != factor.itemsize for factor in factors])
+        return matmul(*factors, **options)
+
+    monkeypatch.setattr(np, "matmul", noting)
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=(3, *sizes)).astype("float32") for sizes in pairwise((4, 6, 6, 2))]
+    biases = [rng.normal(size=(3, kernel.shape[-1])).astype("float32") for kernel in kernels]
+    outputs(dense_layers(kernels, biases, "tanh"), rng.normal(size=(3, 5, 4)).astype("float32"))
+    assert len(transposed) == 3 and not any(map(all, transposed))
+
+
 def test_the_rest_of_the_layers_gives_the_same_outputs():
     layers, inputs = make_layers(), make_inputs()
     _, first = next(forward(layers, inputs))

@@ -124,11 +124,12 @@ def _of_networks(
     for network in range(networks.n_networks):
         layers = [layer._replace(kernel=layer.kernel[network], bias=layer.bias[network]) for layer in networks.layers]
         first, last = layers[0], layers[-1]
+        kernel_of_first = np.ascontiguousarray(first.kernel.T)  # in C order, as in `unit_outputs`
         # The contribution of reference rows to the first layer is the same for all samples.
         outside = unit_outputs([first._replace(activation=LINEAR)], outside_rows)
         outside = outside.reshape(-1, len(inside), len(reference))
         for sample, (row, k) in enumerate(zip(inputs.astype(networks.dtype), regime, strict=True)):
-            of_sample = first.kernel.T @ (row * inside).T
+            of_sample = kernel_of_first @ (row * inside).T
             for begin in range(0, len(inside), step):
                 some = slice(begin, begin + step)
                 sums = (outside[:, some] + of_sample[:, some, None]).reshape(len(of_sample), -1)

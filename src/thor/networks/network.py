@@ -130,7 +130,10 @@ def unit_outputs(layers: Iterable[Layer], below: AnyArray) -> AnyArray:
     """
     below = np.concatenate([below, np.ones_like(below[..., :1, :])], axis=-2)
     for layer in layers:
-        weights = np.concatenate([np.swapaxes(layer.kernel, -1, -2), layer.bias[..., None]], axis=-1)
+        # In C order: OpenBLAS 0.3.31 (AVX-512) mixes up threads where both factors of a small product are transposed.
+        weights = np.ascontiguousarray(
+            np.concatenate([np.swapaxes(layer.kernel, -1, -2), layer.bias[..., None]], axis=-1)
+        )
         above = np.empty(
             (*np.broadcast_shapes(weights.shape[:-2], below.shape[:-2]), weights.shape[-2] + 1, below.shape[-1]),
             np.result_type(weights, below),
