@@ -74,6 +74,13 @@ def test_the_newest_version_counts(root):
     assert (stored.version, stored.older, stored.newer) == ("v20211231", ("v20200101",), ())
 
 
+def test_numbered_versions_are_ordered_as_numbers(tmp_path):
+    for version in ("v1.9", "v1.10", "v1.2.5"):
+        write_series(tmp_path, "zos", years(1850, 1853), n_files=1, version=version)
+    stored = Archive(tmp_path).stored(RUN, "zos")["gn"]
+    assert (stored.version, stored.older) == ("v1.10", ("v1.9", "v1.2.5"))
+
+
 @pytest.mark.parametrize("key", ["MADE-1", "MADE-1/historical", "MADE-1/historical/r1i1p1f1/zos"])
 def test_an_older_version_can_be_chosen(root, key):
     write_series(root, "zos", years(1850, 1853), n_files=1, version="v20211231")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.ocean.grid import edges_midway
 from thor.ocean.longitudes import columns_around
 from thor.ocean.sphere import unit_vectors
 
@@ -29,8 +30,9 @@ def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) 
 
     lat, lon = grid["lat"].values, grid["lon"].values
     lat, lon, values = nearest_cells(lat, lon, values) if lat.ndim == 2 else _eastward(lat, lon, values)
-    lon, values = _cut(_edges(lon), values, ax.projection.proj4_params.get("lon_0", 0.0) - 180)  # type: ignore[attr-defined]
-    masked, lat = np.ma.masked_invalid(values), np.clip(_edges(lat), -90, 90)
+    start = ax.projection.proj4_params.get("lon_0", 0.0) - 180  # type: ignore[attr-defined]
+    lon, values = _cut(edges_midway(lon), values, start)
+    masked, lat = np.ma.masked_invalid(values), np.clip(edges_midway(lat), -90, 90)
     return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
 
 
@@ -40,7 +42,7 @@ def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "bl
     from matplotlib.collections import LineCollection
 
     lat, lon, inside = _raster(grid, mask)
-    lat_edge, lon_edge = np.clip(_edges(lat), -90, 90), _edges(lon)
+    lat_edge, lon_edge = np.clip(edges_midway(lat), -90, 90), edges_midway(lon)
     row, column = np.nonzero(inside[1:] != inside[:-1])
     ends = [np.stack([lon_edge[column + k], lat_edge[row + 1]], axis=-1) for k in (0, 1)]
     row, column = np.nonzero(inside != np.roll(inside, 1, axis=1))
@@ -163,8 +165,3 @@ def _cut(edges: np.ndarray, values: np.ndarray, start: float) -> tuple[np.ndarra
     drawn = np.insert(values[:, column[order]].astype(float), gaps, np.nan, axis=1)
     lon = np.append(np.insert(west, gaps, east[gaps - 1]), east[-1])
     return np.clip(lon, start + _SMALLEST_CELL, start + 360 - _SMALLEST_CELL), drawn
-
-
-def _edges(centres: np.ndarray) -> np.ndarray:
-    middle = 0.5 * (centres[1:] + centres[:-1])
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

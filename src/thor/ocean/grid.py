@@ -194,7 +194,7 @@ def regular_grid(spacing: float) -> xr.Dataset:
 
 def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
     """Return 1-D centres [degrees] as coordinates with CF attributes and bounds at the midpoints between them."""
-    lat_edge, columns = np.clip(_edges(lat), -90, 90), columns_around(lon)
+    lat_edge, columns = np.clip(edges_midway(lat), -90, 90), columns_around(lon)
     attrs_lat = {"standard_name": "latitude", "units": "degrees_north", "axis": "Y", "bounds": "lat_bnds"}
     attrs_lon = {"standard_name": "longitude", "units": "degrees_east", "axis": "X", "bounds": "lon_bnds"}
     return xr.Dataset(
@@ -228,7 +228,7 @@ def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:
 def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
     """Return the stored edges of rows, or those midway between the latitudes where the stored ones are wrong."""
     lat = dataset["lat"].values.astype(float)
-    between = np.sort(np.stack([_edges(lat)[:-1], _edges(lat)[1:]]), axis=0)
+    between = np.sort(np.stack([edges_midway(lat)[:-1], edges_midway(lat)[1:]]), axis=0)
     spacing, between = 2 * np.abs(between - lat), np.clip(between, -90.0, 90.0)
     if "lat_bnds" in dataset.variables:
         stored = np.clip(np.sort(dataset["lat_bnds"].values.astype(float).T, axis=0), -90.0, 90.0)
@@ -263,7 +263,8 @@ def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
     return west, east
 
 
-def _edges(centres: Array) -> Array:
+def edges_midway(centres: Array) -> Array:
+    """Return n + 1 edges midway between n centres, the outer ones as far from theirs as the next."""
     middle = 0.5 * (centres[1:] + centres[:-1])
     return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
 

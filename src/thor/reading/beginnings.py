@@ -90,12 +90,14 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         if other.parent is None or other.parent.shift_years != parent.shift_years
     }
     origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
+    axis_begins = origin.lstrip("0") == f"{first:d}"
     begins, whose = first, "its first year"
-    if others and min(others) < first and origin != f"{first:04d}":
+    if others and min(others) < first and not axis_begins:
         begins, whose = min(others), f"that of {others[min(others)]}"
     if branch is not None or begins < first:
         parent = replace(parent, shift_years=parent.branch_year - begins)
-    warned = (f"{stated}: taken to branch off in {begins}, {whose}",) if matters else ()
+    as_in_cmip5 = "branch_time" in zos.attrs and axis_begins  # files of CMIP5 state the time in the parent alone
+    warned = (f"{stated}: taken to branch off in {begins}, {whose}",) if matters and not as_in_cmip5 else ()
     return replace(plan, begins=begins, parent=parent, warnings=(*plan.warnings, *warned))
 
 

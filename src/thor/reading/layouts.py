@@ -46,7 +46,7 @@ _PATTERNS = {
     "variable_id": re.compile(r"[a-zA-Z0-9-]+"),
     "branding_suffix": re.compile(r"\w+-\w+-\w+-\w+"),
     "grid_label": re.compile(r"g\w+"),
-    "version": re.compile(r"v?\d+|latest"),
+    "version": re.compile(r"v?\d+(\.\d+)*|latest"),
 }
 
 _MOST_FOLDERS = 2000

@@ -10,7 +10,7 @@ from thor.core.errors import ConfigError, DataError
 from thor.core.warn import warn_once
 from thor.reading.time_axis import named_months
 
-_NUMBERED = re.compile(r"v?(\d+)")
+_NUMBERED = re.compile(r"v?(\d+(?:\.\d+)*)")
 _SPAN = re.compile(r"_(\d+)(?:-(\d+))?\.nc$")
 
 
@@ -157,7 +157,7 @@ def newest(
     return None
 
 
-def _age(version: str) -> tuple[int, str]:
+def _age(version: str) -> tuple[list[int], str]:
     """Return a key by which versions are ordered in time: dates and numbers, with or without v; then ``latest``."""
     numbered = _NUMBERED.fullmatch(version)
-    return (int(numbered[1]), version) if numbered else (0, version)
+    return ([int(part) for part in numbered[1].split(".")] if numbered else [], version)
