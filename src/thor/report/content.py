@@ -85,7 +85,7 @@ def _small_image(content: bytes, *, colours: int) -> str:
 
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(content)) as image:
-        reduced = image.convert("RGB").quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = image.convert("RGB").quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         reduced.save(buffer, "PNG")
     smaller = min(buffer.getvalue(), content, key=len)
     return f"data:image/png;base64,{base64.b64encode(smaller).decode('ascii')}"
