@@ -17,6 +17,9 @@ from thor.handover.manifest import Manifest, shown
 PIN = click.option("--sha256", metavar="HEX", help="Expected SHA-256 of the archive, from its sender.")
 ARCHIVE = click.argument("archive", type=click.Path(path_type=Path))
 
+_IN_MEMORY = 100_000_000
+"""Bytes of fields that are checked in memory; larger ones, block by block."""
+
 
 @click.group()
 def stage() -> None:
@@ -205,9 +208,11 @@ def check_fields(place: Any, file: Any, path: Path) -> None:
     from thor.datasets.netcdf import open_netcdf
 
     try:
-        with open_netcdf(path, chunks="auto") as dataset:
+        with open_netcdf(path, chunks=None) as dataset:
             if place.contract:
-                check(dataset, place.contract, where=file.path)
+                # Small fields in memory: dask would take most of the time.
+                held = dataset.load() if dataset.nbytes <= _IN_MEMORY else dataset.chunk("auto")
+                check(held, place.contract, where=file.path)
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{file.path} of the archive cannot be read as NetCDF: {error}.") from error
 
