@@ -1,6 +1,7 @@
 """Nodes side by side, in a small project of two branches as a user starts it."""
 
 import json
+import logging
 import os
 import pickle
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from logging.handlers import QueueHandler
 from multiprocessing import Pipe
 from pathlib import Path
 from unittest.mock import Mock
@@ -17,6 +19,7 @@ from kedro.pipeline import Node, Pipeline
 
 from tests.app.test_cli import FILES, run, start, write_project
 from thor.app.configuration import default_configuration
+from thor.app.node_process import _Sender
 from thor.app.runner import ProcessRunner, _longest_chain_first, _receive, _Running
 from thor.core.errors import ConfigError, ThorError
 from thor.pipeline_registry import register_pipelines
@@ -226,6 +229,15 @@ def test_a_process_killed_within_a_message_is_an_error_with_a_remedy():
     kind, error = _receive(running)
     assert (kind, type(error)) == ("error", ThorError)
     assert "process of node 'count' was ended by signal 9" in str(error)
+
+
+def test_a_log_that_is_no_longer_read_is_no_error(capsys, monkeypatch):
+    monkeypatch.setattr("thor.app.node_process.MemoryWatch", Mock)  # its thread would outlive the test
+    here, there = Pipe(duplex=False)
+    here.close()
+    handler = QueueHandler(_Sender(there))
+    handler.emit(logging.makeLogRecord({"msg": "still at work"}))
+    assert capsys.readouterr().err == ""
 
 
 CTRL_C_AT_THE_START = """

@@ -279,7 +279,9 @@ def test_invalid_settings_are_refused():
     for wrong, message in (
         ({"scheduler": "thread"}, "Did you mean 'threads'.*tcp://host:8786"),
         ({"n_workers": 0}, "'n_workers' must be a whole number >= 1"),
-        ({"memory_limit": "much"}, "'memory_limit' must be a size such as '4 GB'; got 'much'"),
+        ({"memory_limit": "much"}, "'memory_limit' must be a size such as '4 GB', at least 100 MB; got 'much'"),
+        ({"memory_limit": "-4 GB"}, "'memory_limit' must be a size .* got '-4 GB'"),
+        ({"memory_limit": "4"}, "'memory_limit' must be a size .* got '4'"),
         ({"timeout_s": 0}, "'timeout_s' must be a number > 0"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -78,3 +78,10 @@ def test_the_published_palette_is_available(monkeypatch):
     assert PALETTES["published"].keys() == PALETTES["distinct"].keys()
     with pytest.raises(ConfigError, match="no palette 'publshed'. Did you mean 'published'"):
         use_regime_palette("publshed")
+
+
+def test_no_two_regimes_have_one_colour():
+    names = [*(f"R{number}" for number in range(1, 128)), "merged"]
+    colours = regime_colours(names)
+    assert len(set(colours)) == len(names)
+    assert colours[: len(names) // 2] == regime_colours(names[: len(names) // 2])

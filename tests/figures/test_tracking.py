@@ -183,6 +183,9 @@ def test_what_models_agree_on():
     figure = model_agreement_maps(summary)
     assert "ssp585, 1870\N{EN DASH}1889, ensemble: A, B, C" in figure.get_suptitle()
     assert "Years:" not in figure.get_supxlabel()
+    assert "No agreement" not in figure.get_supxlabel()
+    untested = summary.assign(robustness=xr.full_like(summary["robustness"], -1))
+    assert "too few models are tested" in model_agreement_maps(untested).get_supxlabel()
     at_level = summary.assign_attrs(window="2.0 K").assign_coords(model_window=("source_id", [*WINDOWS, WINDOWS[0]]))
     note = model_agreement_maps(at_level).get_supxlabel()
     assert "Years: A 1850\N{EN DASH}1869; B 1870\N{EN DASH}1889; C 1850\N{EN DASH}1869." in note

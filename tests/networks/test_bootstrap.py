@@ -74,7 +74,7 @@ def test_intervals_are_ordered_and_leave_out_what_is_undefined():
 
 def test_few_blocks_give_no_interval():
     lat, lon = np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.0])
-    (bootstrap,) = block_bootstraps(np.eye(3)[:, :1], lat, lon, settings=BootstrapSettings(n_bootstrap=5), seed=0)
+    (bootstrap,) = block_bootstraps(np.eye(3)[:, :1], lat, lon, settings=BootstrapSettings(n_bootstrap=10), seed=0)
     assert bootstrap.n_blocks == 1
     assert bootstrap.interval(np.arange(5.0)) == {"low": None, "high": None, "level": 0.9}
 
@@ -83,9 +83,11 @@ def test_bad_input():
     with pytest.raises(ConfigError, match="'level' must be a number > 0 and < 1; got 90"):
         BootstrapSettings(level=90)
     with pytest.raises(ConfigError, match="'n_bootstrap'"):
-        BootstrapSettings(n_bootstrap=0)
+        BootstrapSettings(n_bootstrap=1)
     with pytest.raises(ConfigError, match="'block_degrees'"):
         BootstrapSettings(block_degrees=0.0)
+    with pytest.raises(ConfigError, match="'block_degrees' must be a number from 0.1 to 90 degrees or null; got 1e-06"):
+        BootstrapSettings(block_degrees=1e-6)  # 180 million rows of blocks
     nowhere = np.empty(0)
     with pytest.raises(NetworkError, match="region is empty"):
         block_bootstraps(np.empty((0, 1)), nowhere, nowhere, settings=BootstrapSettings(), seed=0)

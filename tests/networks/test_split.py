@@ -252,3 +252,11 @@ def test_a_few_cells_that_a_test_region_leaves_of_an_ocean_are_no_fold(made_feat
     assert list(basin_folds(made_features, regimes, **options)) == folds
     # Where the test regions train, every basin that is asked for is a fold.
     assert len(basin_folds(made_features, regimes, **options | {"without_test": False})) == 2
+
+
+def test_the_error_on_an_empty_role_names_every_setting_that_may_be_the_cause(made_features, made_regimes):
+    # One block selects, and the buffer of the test region covers it.
+    settings = SplitSettings(select_share=1e-9, buffer_degrees=60.0)
+    with pytest.raises(NetworkError, match="Change test_regions, select_share, select_block_degrees or buffer_degrees"):
+        for seed in range(20):
+            make_split(made_features, made_regimes, settings, seed=seed)

@@ -266,3 +266,11 @@ def test_windows_on_different_grids_are_not_compared():
     on_one_grid = run("ssp245", ["2041-2060"], ["1995-2014"], lon=1.0, parent="A/historical/r1")
     titles = list(before_and_after({"A/ssp585/r1": scenario, "A/historical/r1": elsewhere, "A/ssp245/r1": on_one_grid}))
     assert titles == ["A: historical 1995-2014 to ssp245 2041-2060"]
+
+
+@pytest.mark.parametrize(("reference", "warned"), [((1852, 1853), False), ((1850, 1853), True)])
+def test_windows_of_unequal_length_are_warned_of(root, windows, caplog, reference, warned):
+    attrs = BRANCH | {"parent_experiment_id": "historical"}
+    write_run(root, experiment_id="ssp585", first=1854, last=1857, fixed=False, attrs=attrs)
+    plans(root, windows.replace(reference_years=reference), experiments=["ssp585"])
+    assert ("Windows of 2 and 4 years are compared, of which longer ones vary less" in caplog.text) == warned

@@ -181,3 +181,9 @@ def test_the_error_on_a_series_that_does_not_continue_the_one_before_says_why(sc
         IncompleteWindowError, match="data, 1854-01 to 1857-12. Get .*, or set data_engineering.missing: skip"
     ):
         continued.require(Window(1859, 1860))
+
+
+def test_years_without_room_for_a_window_are_refused(windows):
+    with pytest.raises(ConfigError, match=r"no window of length_years \(20\) fits .*first_year \(2001\).*\(2010\)"):
+        windows.replace(length_years=20, first_year=2001, last_year=2010)
+    assert windows.replace(length_years=10, first_year=2001, last_year=2010).of_run(1900, 2100) == [Window(2001, 2010)]

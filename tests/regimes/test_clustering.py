@@ -51,7 +51,8 @@ def test_more_clusters_than_points_is_refused(settings):
     ("change", "text"),
     [
         ({"algorithm": "breathng"}, "Did you mean 'breathing'"),
-        ({"n_regimes": 1}, "'n_regimes' must be a whole number >= 2"),
+        ({"n_regimes": 1}, "'n_regimes' must be a whole number from 2 to 128"),
+        ({"n_clusters": 200, "n_regimes": 129}, "'n_regimes' must be a whole number from 2 to 128"),
         ({"n_clusters": 5}, "at least n_regimes"),
         ({"group_agreement": 1.0}, "'group_agreement' must be a number > 0 and < 1"),
         ({"n_jobs": 0}, "processes"),

@@ -116,3 +116,13 @@ def test_mean_of_pairs_leaves_the_diagonal_out():
     expected = np.mean([1.0, *(adjusted_rand_score(maps[0], maps[2]),) * 2])
     assert mean_of_pairs(agreement) == pytest.approx(expected)
     assert np.isnan(mean_of_pairs(np.eye(1)))
+
+
+def test_without_small_clusters_all_classes_are_aligned():
+    # One partition, whose halves have 51 and 49 cells in one run, 49 and 51 in the other.
+    first = np.repeat([0, 1], [51, 49])
+    second = np.repeat([0, 1], [49, 51])
+    settings = ClusteringSettings(n_clusters=2, n_regimes=2, n_runs=2, n_consensus=1)
+    found = build_consensus(np.stack([first, second]), np.array([1.0, 1.0]), settings)
+    classes = np.take_along_axis(found.class_of_cluster, np.stack([first, second]), axis=1)
+    assert (classes[0] == classes[1]).mean() == 0.98

@@ -142,3 +142,15 @@ def test_published_labels_of_ecco_are_recognised(ecco_budget):
     ):
         changed = [replace(found, **change) if k == number else found for k, found in enumerate(measured)]
         assert not is_published(changed)
+
+
+def test_without_merged_clusters_every_regime_is_numbered_by_its_curl(made_budget, true_classes):
+    three = np.choose(true_classes, [1, 1, 0, 1, 2, 1])  # the last is SO, of the lowest curl
+    naming = name_regimes(2 - three, made_budget, n_classes=3, merged=False)
+    assert naming.names == ("R1", "R2", "R3") and "merged small clusters" not in naming.long_names
+    medians = [
+        np.median(made_budget["wind_stress_curl"].values[made_budget["analysis_mask"].values == 1][2 - three == k])
+        for k in range(3)
+    ]
+    np.testing.assert_array_equal(naming.regime_of_class[np.argsort(medians)[::-1]], [0, 1, 2])
+    assert name_regimes(true_classes, made_budget, n_classes=6, merged=False).rule == "signature"

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from thor.report.findings import findings, limit_sentences
+from thor.report.sentences import closing_lines
 
 SCORES = {"value": 0.9, "low": 0.8, "high": 0.95, "level": 0.9}
 NUMBERS = {
@@ -62,7 +63,7 @@ def test_the_findings_are_those_of_the_numbers(numbers):
     assert "B is the largest with 70 % of the area. On average 99 % of 24 clustering runs agree." in texts[0]
     assert "the ensemble finds the correct regime in 90 % of the cells (90 % interval 80 to 95 %)" in texts[1]
     assert texts[1].endswith("a tree on the wind stress curl in 60 %.")
-    assert "contain it in 93 %, with 1.4 regimes on average. 3.2 % of the area" in texts[2]
+    assert "contain it in 93 %, with 1.4 regimes on average. On 3.2 % of the area inputs are unlike" in texts[2]
     assert texts[3].startswith(
         "By Shapley values, stress curl (75 %) contributes most to the predicted regimes, then depth"
     )
@@ -124,3 +125,21 @@ def test_the_limits_hold_the_errors_of_the_test_with_known_truth(numbers):
         "abrupt-4xCO2: forced regime changes miss 54 % of the true changes of the tested area, and 22 % of the "
         "marked area did not change (test with known truth)."
     )
+
+
+def test_a_single_clustering_run_agrees_with_none(numbers):
+    numbers["regimes"]["n_runs"] = 1
+    assert "agree" not in findings(numbers)[0]["text"]
+    regimes = numbers["regimes"] | {"n_cells": 100}
+    nothing = {"perfect_model": {}, "experiments": {}}
+    topics = {key: [] for key in ("calibration", "explanations", "scenarios", "caveats", "left_out")}
+    skill = numbers["skill"] | {"difference_to": {}}
+    summary = nothing | {"regimes": regimes, "skill": skill, "sentences": topics}
+    assert closing_lines(summary)[0] == "Regimes: 2 in 100 cells, by area B 70 %, A 30 %."
+    regimes["n_runs"] = 24
+    assert closing_lines(summary)[0].endswith("A 30 %; 99 % of 24 clustering runs agree.")
+
+
+def test_levels_that_are_settings_are_not_rounded(numbers):
+    numbers["calibration"]["ensemble"]["conformal"]["confidence_level"] = 0.999
+    assert "contain the true regime in 99.9 % of the cells" in plain(findings(numbers)[2]["text"])

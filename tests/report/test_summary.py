@@ -4,7 +4,13 @@ import pytest
 import xarray as xr
 
 from thor.report.scenarios import baseline_in_words, experiment_means
-from thor.report.sentences import caveat_sentences, explanation_sentences, scenario_sentences, skill_sentences
+from thor.report.sentences import (
+    _calibration_sentences,
+    caveat_sentences,
+    explanation_sentences,
+    scenario_sentences,
+    skill_sentences,
+)
 from thor.report.summary import held_out_region, implausible_runs, regimes_of_map
 from thor.report.words import in_order
 from thor.tracking.detection import detection_text
@@ -16,6 +22,7 @@ from thor.tracking.detection import detection_text
         ("atlantic: 280E to 20E", "Atlantic sector (80°\u00a0W to 20°\u00a0E)"),
         ("north_sea: 0E to 10E, 50N to 60N", "North Sea (0°\u00a0E to 10°\u00a0E, 50°\u00a0N to 60°\u00a0N)"),
         ("ross: 170E to 200E, -78N to -60N", "Ross (170°\u00a0E to 160°\u00a0W, 78°\u00a0S to 60°\u00a0S)"),
+        ("south: -180E to 180E, -90N to -30N", "South (90°\u00a0S to 30°\u00a0S)"),
         ("pacific_ocean", "Pacific Ocean"),
         ("", "test cells"),
     ],
@@ -53,6 +60,22 @@ def test_precision_and_recall_are_those_of_the_models_with_known_truth():
     assert text.startswith("Test with known truth (A, B), forced regime changes: precision 66 %, recall 37 %;")
     assert text.endswith("probability shifts beyond internal variability: precision 18 %, no regime truly changed.")
     assert "are not known" in detection_text(skill, "ssp585", "2061-2080", "ensemble")
+
+
+@pytest.mark.parametrize(("area_share", "words"), [(None, "not tested"), (0.0, "none")])
+def test_changes_that_are_not_tested_are_not_none(area_share, words):
+    scores = {key: {"area_share": area_share, "precision": None, "recall": None} for key in ("forced", "shift")}
+    skill = {"pooled": {"ssp585": {"all": {"ensemble": {"change": scores}}}}, "runs": {"A/ssp585/r1": {}}}
+    text = detection_text(skill, "ssp585", "all", "ensemble")
+    assert text.endswith(f"changes: {words}; probability shifts beyond internal variability: {words}.")
+
+
+@pytest.mark.parametrize(("share", "n_sentences"), [(0.2, 2), (0.0, 1), (None, 1)])
+def test_a_single_network_disagrees_with_none(share, n_sentences):
+    uncertainty = {"predictors": {"ensemble": {"disagreement_share": share}}, "not_applicable_share": 0.0004}
+    lines = _calibration_sentences({}, uncertainty)
+    assert len(lines) == n_sentences and lines[-1].startswith("On less than 0.1\u00a0% of the area")
+    assert not any("is 0\u00a0% of" in line for line in lines)
 
 
 def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thor.report.words import percent, signed
+from thor.report.words import interval, level_percent, percent, signed
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,9 @@ def test_unknown_shares(share, text):
 )
 def test_signed_numbers(value, plus, text):
     assert signed(value, 2, plus=plus) == text
+
+
+@pytest.mark.parametrize(("level", "text"), [(0.9, "90"), (0.975, "97.5"), (0.999, "99.9"), (1 - 0.95, "5")])
+def test_settings_are_not_rounded(level, text):
+    assert level_percent(level) == f"{text}\u00a0%"
+    assert interval({"low": 0.1, "high": 0.2, "level": level}) == f" ({text}\u00a0% interval 10 to 20\u00a0%)"

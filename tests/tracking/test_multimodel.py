@@ -405,3 +405,10 @@ def test_every_experiment_with_a_baseline_is_summarised_and_known_by_its_runs(ca
     made = {name: make for name, (_, make) in plans.items()}
     assert most_changed_experiment(made).attrs["experiment_id"] == "ssp585"
     assert most_changed_experiment({}) is None
+
+
+@pytest.mark.parametrize(("n_models", "warned"), [(1, False), (2, True), (3, False)])
+def test_fewer_models_than_an_agreement_needs_are_warned_of(caplog, n_models, warned):
+    runs = {f"{name}/ssp585/r1": with_baselines(model_run(name), "1995-2014", "1995-2014") for name in "ABC"[:n_models]}
+    agreement_plans({key: lambda run=run: run for key, run in runs.items()}, AgreementSettings(min_models=3))
+    assert ("agreement.min_models is 3, and there are 2" in caplog.text) == warned

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -38,8 +39,9 @@ class _Sender:
             self._connection.send((kind, content))
 
     def put_nowait(self, record: logging.LogRecord) -> None:
-        """Send a record of the log."""
-        self.send("log", record)
+        """Send a record of the log; none where the first process reads no more, since another node has failed."""
+        with suppress(BrokenPipeError):
+            self.send("log", record)
 
     def __getattr__(self, name: str) -> Any:
         return partial(self._send_hook, name)

@@ -18,6 +18,7 @@ from thor.core.variables import SURFACE_SET, input_sets
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.settings import (
     BoostingSettings,
+    CommonTraining,
     CrossValidationSettings,
     FeatureSet,
     SearchSettings,
@@ -34,6 +35,7 @@ from thor.tracking.settings import AgreementSettings, TrackingSettings
 from thor.uncertainty.settings import ApplicabilitySettings, BayesianSettings, LaplaceSettings
 
 Predictors = Filled[tuple[Literal["average", "ensemble", "gradient_boosting", "bayesian"], ...]]
+Names = Literal["all"] | Filled[list[str]]
 Explained = Filled[tuple[Literal["ensemble", "bayesian", "laplace", "average", "gradient_boosting"], ...]]
 
 
@@ -53,11 +55,11 @@ class IdealizedOcean(Settings):
 class ArchiveChoice(Settings):
     """Which runs of the archive are studied; at least one run must have each name given."""
 
-    source_ids: Literal["all"] | list[str]
+    source_ids: Names
     """Climate models; all: every one in the archive."""
-    experiment_ids: Literal["all"] | list[str]
+    experiment_ids: Names
     """Experiments; each model has some of them."""
-    variant_labels: Literal["all"] | list[str]
+    variant_labels: Names
     """Variants; each experiment has some of them."""
 
 
@@ -76,7 +78,7 @@ class DataEngineering(ClimatologySettings):
     extended_features: bool = True
     """Whether to add J(zos, deptho), the magnitudes of gradients and Coriolis parameter, and the terms of the
     budget that geostrophic balance gives."""
-    neighbourhood_radii_km: list[Annotated[float, Field(gt=0, le=20_000)]] = []
+    neighbourhood_radii_km: list[Annotated[int, Field(ge=1, le=20_000)]] = []
     """Radii within which means and standard deviations of features are added [km]."""
     neighbourhood_statistics: Filled[tuple[Literal["mean", "spread"], ...]] = ("mean", "spread")
     """Which of the two. Means hardly depend on the grid, if the radius is larger than its spacing; spreads do."""
@@ -114,6 +116,15 @@ class RegimeClustering(BalanceSettings):
     trained on (`modelling.split.rescale`)."""
     selection: ClusterSelection = ClusterSelection()
     """Search over the number of clusters."""
+
+    @model_validator(mode="after")
+    def _require_enough_clusters(self) -> Self:
+        if (smallest := min(self.selection.n_clusters)) < self.runs.n_regimes:
+            raise ValueError(
+                f"selection.n_clusters must each be at least runs.n_regimes ({self.runs.n_regimes}), the number of "
+                f"regimes that are compared; got {smallest}."
+            )
+        return self
 
 
 class Modelling(Settings):
@@ -164,7 +175,7 @@ class NetworkSearch(Settings):
 
     seed: Seed
     """Seed of the search and of every training."""
-    training: TrainingSettings = TrainingSettings(n_networks=5, epochs=20)
+    training: CommonTraining = CommonTraining()
     """Everything about the networks that is not searched."""
     search: SearchSettings = SearchSettings()
     """Which settings are tried, and how often."""
@@ -223,9 +234,9 @@ class Explainability(_SettingsOfMethods):
     networks; Shapley values and LIME also explain the average and gradient boosting. Maps show the first."""
     n_draws: Count = 50
     """Networks drawn from each posterior, of the Bayesian network and the Laplace approximation."""
-    target: Literal["centred_logit", "logit", "probability"] = "centred_logit"
-    """Explained quantity of a regime: its logit minus the mean of all, its logit, or its probability (not for
-    relevance)."""
+    target: Literal["centred_logit", "logit"] = "centred_logit"
+    """Explained quantity of a regime: its logit minus the mean of all, or its logit. Its probability, which relevance
+    cannot explain, is a target of Shapley values and LIME in the library only."""
     regime: str = "predicted"
     """Explained regime: `predicted`, by all networks of the predictor together, or the name of one."""
     reference: ReferenceSettings = ReferenceSettings()

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from thor.core.settings import Count, Positive, Settings, Share
+from thor.core.settings import Count, Positive, Resamples, Settings, Share
 
 
 class ReferenceSettings(Settings):
@@ -16,7 +16,7 @@ class ReferenceSettings(Settings):
     """Name of the basin, regime or run (source_id/experiment_id/variant_label)."""
     window: str | None = None
     """Window of a run; null: its last."""
-    n_rows: Count = 500
+    n_rows: int = Field(500, ge=2)
     """Rows drawn."""
     area_weights: bool = True
     """Whether cells are drawn in proportion to their area."""
@@ -28,6 +28,8 @@ class ReferenceSettings(Settings):
                 f"a reference of source '{self.source}' "
                 + ("takes no name." if self.source == "training" else "needs the name of the " + self.source + ".")
             )
+        if self.window is not None and self.source != "run":
+            raise ValueError(f"a reference of source '{self.source}' has no windows; got '{self.window}'.")
         return self
 
 
@@ -36,7 +38,7 @@ class TruthSettings(Settings):
 
     n_cells: Count = 100
     """Cells explained."""
-    n_rows: Count = 50
+    n_rows: int = Field(50, ge=2)
     """Rows of the reference."""
     n_networks: Count = 4
     """Networks that learn the physical function."""
@@ -61,7 +63,7 @@ class EvaluationSettings(Settings):
     """Features removed at once for the correlation of faithfulness."""
     n_rows: Count = 10
     """Rows of the reference that replace removed features."""
-    n_bootstrap: Count = 1000
+    n_bootstrap: Resamples = 1000
     """Resamples of the cells."""
     level: Share = 0.9
     """Share of resamples inside an interval."""

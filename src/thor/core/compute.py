@@ -16,6 +16,9 @@ Shared = TypeVar("Shared")
 
 _HERE = ("threads", "local")
 
+_LEAST_MEMORY = 100_000_000
+"""Memory [bytes] of a process, which takes about this much to import what it needs."""
+
 
 class Compute(Settings):
     """Where blocks of work are done. The results are the same everywhere."""
@@ -47,9 +50,11 @@ class Compute(Settings):
         from dask.utils import parse_bytes
 
         try:
-            parse_bytes(limit or "0")
+            enough = limit is None or parse_bytes(limit) >= _LEAST_MEMORY
         except ValueError:
-            raise ValueError(f"must be a size such as '4 GB'; got '{limit}'.") from None
+            enough = False
+        if not enough:
+            raise ValueError(f"must be a size such as '4 GB', at least 100 MB; got '{limit}'.")
         return limit
 
 

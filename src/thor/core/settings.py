@@ -22,6 +22,10 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 """A number between zero and one, both excluded."""
 Seed = Annotated[int, Field(ge=0)]
 """A seed of random numbers."""
+Resamples = Annotated[int, Field(ge=10)]
+"""Resamples of a bootstrap: the ends of an interval from fewer are those of single ones."""
+BlockDegrees = Annotated[float, Field(ge=0.1, le=90)]
+"""Side of a block of cells [degrees]; much smaller than cells, blocks would only take memory."""
 
 Item = TypeVar("Item")
 Filled = Annotated[Item, Field(min_length=1)]

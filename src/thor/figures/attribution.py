@@ -204,8 +204,8 @@ def evaluation_table(evaluation: pd.DataFrame) -> "style.Figure":
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
         figure.colorbar(image, ax=ax, shrink=0.9, pad=0.01, label="skill (1)")
-        n_cells, level = int(evaluation["n_cells"].iloc[0]), 100 * evaluation["level"].iloc[0]
-        scale = f"0: as random attributions, 1: perfect; below: {level:.0f} % interval"
+        n_cells, level = int(evaluation["n_cells"].iloc[0]), style.exact_percent(evaluation["level"].iloc[0])
+        scale = f"0: as random attributions, 1: perfect; below: {level} % interval"
         ax.set_title(f"{scale}. {n_cells} cells, weighted by area")
         return figure
 

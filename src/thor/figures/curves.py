@@ -93,8 +93,8 @@ def balance_bars(balances: xr.Dataset) -> "style.Figure":
         style.letter_panels(axes)
         for ax in axes:
             style.break_paragraphs(ax._left_title, _LETTERS)  # type: ignore[attr-defined]
-        level = float(balances["bound"][1] - balances["bound"][0])
-        shown = f"Area-weighted mean of each term with its {level:.0f} % block-bootstrap interval"
+        level = style.exact_percent(float(balances["bound"][1] - balances["bound"][0]) / 100)
+        shown = f"Area-weighted mean of each term with its {level} % block-bootstrap interval"
         style.add_heading(figure, f"{shown}; filled: the dominant balance")
         style.add_note(
             figure,

@@ -3,8 +3,9 @@
 import os
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from colorsys import hsv_to_rgb
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import chain, count
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -259,7 +260,9 @@ def regime_colours(names: Sequence[str]) -> list[str]:
 
 def named_colours(names: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """Return one colour for each name, with spare colours where it has none."""
-    spare = cycle(OTHER_COLOURS)
+    # After these, any number of hues, none of them twice.
+    hues = (hsv_to_rgb(number * 0.618034 % 1, 0.6, 0.8) for number in count())
+    spare = chain(OTHER_COLOURS, ("#" + "".join(f"{round(255 * part):02x}" for part in hue) for hue in hues))
     return [known.get(name) or next(spare) for name in names]
 
 
@@ -267,6 +270,11 @@ def flags(labels: Any) -> dict[int, str]:
     """Return the flags of a DataArray of labels, {value: meaning}, without the flag of missing labels."""
     values = [int(value) for value in labels.attrs["flag_values"]]
     return {v: m for v, m in zip(values, labels.attrs["flag_meanings"].split(), strict=True) if v >= 0}
+
+
+def exact_percent(share: float) -> str:
+    """Return a share that is a setting, such as the level of an interval, in per cent, not rounded: 0.975 is 97.5."""
+    return f"{100 * share:.6g}"
 
 
 def years_text(label: str) -> str:

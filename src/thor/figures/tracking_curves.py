@@ -141,7 +141,7 @@ def change_reliability(skill: Skill) -> "style.Figure":
         style.letter_panels(above for above, _ in panels)
         style.add_note(
             figure,
-            f"ECE: expected calibration error. Lines: {100 * level:.0f} % block-bootstrap interval.\n"
+            f"ECE: expected calibration error. Lines: {style.exact_percent(level)} % block-bootstrap interval.\n"
             f"Open: bins with less than {100 * _FEW:g} % of the area.",
         )
         return figure

@@ -77,7 +77,7 @@ def change_likelihood_map(
         title = f"{style.run_title(run)},{end}{window} against {style.years_text(baseline)}"
         if run.attrs.get("parent"):
             title += f" of {str(run.attrs['parent']).split('/')[1]}"
-        least = f"{100 * run.attrs['min_probability']:.0f} %"
+        least = f"{style.exact_percent(run.attrs['min_probability'])} %"
         brackets = " In brackets: classes that the test with known truth does not support." if supported else ""
         lines = [
             "land, and cells not compared. Black outline: forced regime change (beyond internal variability and "
@@ -131,6 +131,8 @@ def model_agreement_maps(
         "and on its direction. Strokes: conflicting, they change in different directions.",
         *notes,
     ]
+    if not fields["robustness"].max() >= 0:
+        lines.append("No agreement of a change is stated: too few models are tested against internal variability.")
     windows = list(map(str, summary["model_window"].values))
     if set(windows) != {summary.attrs["window"]} and len(models) <= style.MOST_MODELS:
         years = (f"{model} {style.years_text(window)}" for model, window in zip(models, windows, strict=True))

@@ -167,7 +167,7 @@ def coverage_bars(coverage: Mapping[str, Mapping[str, Any]]) -> "style.Figure":
         left.axvline(level, color="0.5", linewidth=0.8, linestyle="--", zorder=0)
         style.name_rows(left, [f"{style.basin_words(name)}\n{of['n_cells']:,} cells" for name, of in coverage.items()])
         left.set_xlabel("cells whose set contains the label (%)")
-        left.set_title(f"Coverage; dashed: {level:.0f} % nominal; open: under {FEW_CELLS} cells")
+        left.set_title(f"Coverage; dashed: {style.exact_percent(level / 100)} % nominal; open: under {FEW_CELLS} cells")
         right.set_xlabel("mean number of regimes in a set (1)")
         right.set_title("Size of the sets")
         for regime, colour in zip(regimes, style.regime_colours(regimes), strict=True):

@@ -7,11 +7,10 @@ instead. Every score is a function of sums over cells, so a resample is a weight
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
 
 from thor.core.arrays import Array
 from thor.core.errors import NetworkError
-from thor.core.settings import Count, Settings, Share
+from thor.core.settings import BlockDegrees, Resamples, Settings, Share
 from thor.networks.correlogram import correlation_length
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.sphere import sphere_blocks
@@ -35,11 +34,11 @@ LEAST_BLOCKS = 5
 class BootstrapSettings(Settings):
     """How intervals of scores are made."""
 
-    n_bootstrap: Count = 1000
+    n_bootstrap: Resamples = 1000
     """Resamples of spatial blocks."""
     level: Share = 0.9
     """Share of resamples inside an interval."""
-    block_degrees: float | None = Field(None, gt=0, le=90)
+    block_degrees: BlockDegrees | None = None
     """Least side of a block, along a great circle; null: from the measured correlation length of the errors [degrees].
     """
 

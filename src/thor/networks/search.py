@@ -7,7 +7,7 @@ import pandas as pd
 
 from thor.networks.prediction import predict
 from thor.networks.progress import DivergedError
-from thor.networks.settings import SearchSettings, TrainingSettings
+from thor.networks.settings import CommonTraining, SearchSettings, TrainingSettings
 from thor.networks.training import train_stack
 from thor.networks.training_data import Table
 
@@ -23,7 +23,7 @@ def search(
     *,
     features: tuple[str, ...],
     classes: tuple[str, ...],
-    training: TrainingSettings,
+    training: CommonTraining,
     settings: SearchSettings,
     seed: int,
 ) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def search(
     train, select : Table
         As for `train_stack`, with the same labels for all networks.
     features, classes : tuple of str
-    training : TrainingSettings
+    training : CommonTraining
         Everything that is not searched.
     settings : SearchSettings
     seed : int
@@ -71,12 +71,14 @@ def search(
     return pd.DataFrame(rows).sort_values(["select_loss", "trial"], ignore_index=True)
 
 
-def _suggest(trial: "optuna.Trial", training: TrainingSettings, settings: SearchSettings) -> TrainingSettings:
+def _suggest(trial: "optuna.Trial", training: CommonTraining, settings: SearchSettings) -> TrainingSettings:
     depth = trial.suggest_int("depth", *settings.depth)
-    width = trial.suggest_int("width", *settings.width, step=WIDTH_STEP)
+    fewest, most = settings.width
+    # Optuna warns of a range that is no whole number of steps.
+    width = trial.suggest_int("width", fewest, most - (most - fewest) % WIDTH_STEP, step=WIDTH_STEP)
     rate = trial.suggest_float("learning_rate", *settings.learning_rate, log=True)
     of_trial = {"hidden": (width,) * depth, "learning_rate": rate}
-    return training.replace(**of_trial, n_networks=settings.n_networks, epochs=settings.epochs)
+    return TrainingSettings(**dict(training), **of_trial, n_networks=settings.n_networks, epochs=settings.epochs)
 
 
 def _loss_and_accuracy(probability: np.ndarray, select: Table) -> tuple[float, float]:

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from thor.core.settings import Count, Filled, NotNegative, Positive, Settings, Share
+from thor.core.settings import BlockDegrees, Count, Filled, NotNegative, Positive, Settings, Share
 from thor.networks.bootstrap import BootstrapSettings
 from thor.networks.network import ActivationName
 
@@ -15,7 +15,7 @@ class Region(Settings):
     """A box of longitude and latitude."""
 
     name: str
-    """Name of the region."""
+    """Name of the region, without colon or semicolon, which separate regions in files."""
     west: float = Field(ge=-360, le=360)
     """Western limit, part of the box, in any convention [degrees_east]."""
     east: float = Field(ge=-360, le=360)
@@ -25,6 +25,13 @@ class Region(Settings):
     """Southern limit, part of the box [degrees_north]."""
     north: float = Field(90.0, ge=-90, le=90)
     """Northern limit, part of the box [degrees_north]."""
+
+    @field_validator("name")
+    @classmethod
+    def _require_plain_name(cls, name: str) -> str:
+        if not name.strip() or {":", ";"} & set(name):
+            raise ValueError(f"must be a name without colon or semicolon; got {name!r}.")
+        return name
 
     @model_validator(mode="after")
     def _require_extent(self) -> Self:
@@ -56,7 +63,7 @@ class SplitSettings(Settings):
     select_share: Share = 0.05
     """Share of the blocks of the ocean, drawn at random, whose cells outside the test regions select. If published,
     only where an ocean is left out of training."""
-    select_block_degrees: float = Field(10.0, gt=0, le=90)
+    select_block_degrees: BlockDegrees = 10.0
     """Least side of a block, along a great circle [degrees]."""
     buffer_degrees: float = Field(2.0, ge=0, lt=90)
     """Least great-circle distance between cells of different roles; 0 for none. If published, only where an ocean is
@@ -87,23 +94,15 @@ class SplitSettings(Settings):
         return self
 
 
-class TrainingSettings(Settings):
-    """How networks are built and trained."""
+class CommonTraining(Settings):
+    """How networks are trained, but for what a search varies (`SearchSettings`)."""
 
-    hidden: tuple[Count, ...] = (24, 24, 16, 16)
-    """Units of each hidden layer."""
     activation: ActivationName = "tanh"
     """Activation function of the hidden layers."""
-    n_networks: Count = 50
-    """Networks trained together, each with different initial weights, shuffling and stopping."""
     batch_size: Count = 32
     """Cells in one step of one network."""
-    learning_rate: Positive = 3e-3
-    """Initial learning rate of Adam."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate: constant, or falling to zero over all `epochs` along half a cosine."""
-    epochs: Count = 120
-    """Largest number of epochs. Each takes every cell once, by turns as it is and as it is in each similar ocean."""
     patience: Count | None = None
     """Epochs without a lower loss on the select cells after which a network stops; null: never. The weights of its best
     epoch are kept either way."""
@@ -113,8 +112,6 @@ class TrainingSettings(Settings):
     """Whether the loss weights cells by their area (published: no)."""
     confidence_weights: bool = False
     """Whether the loss weights cells by the share of clustering runs that agree with their label (published: no)."""
-    member_labels: Literal["consensus", "votes"] = "consensus"
-    """consensus: every network learns the regimes; votes: each, the map of another clustering run."""
     budget_share: float = Field(0.5, ge=0, le=1)
     """Share of the networks that see the terms of the vorticity budget among the inputs alone; no effect where the
     stress curl is the only one (`thor.networks.training_data.budget_inputs`)."""
@@ -123,6 +120,22 @@ class TrainingSettings(Settings):
     def weighted_by(self) -> tuple[str, ...]:
         """Those of `CELL_WEIGHTS` that the loss weights cells by."""
         return tuple(name for name in CELL_WEIGHTS if getattr(self, f"{name}_weights"))
+
+
+class TrainingSettings(CommonTraining):
+    """How networks are built and trained."""
+
+    hidden: tuple[Count, ...] = (24, 24, 16, 16)
+    """Units of each hidden layer."""
+    n_networks: Count = 50
+    """Networks trained together, each with different initial weights, shuffling and stopping."""
+    learning_rate: Positive = 3e-3
+    """Initial learning rate of Adam."""
+    epochs: Count = 120
+    """Largest number of epochs. Each takes every cell once, by turns as it is and as it is in each similar ocean."""
+    member_labels: Literal["consensus", "votes"] = "consensus"
+    """consensus: every network learns the regimes; votes: each, the map of another clustering run. Networks that are
+    scored where they were not trained always learn the regimes."""
 
 
 class BoostingSettings(Settings):
@@ -166,6 +179,12 @@ class CrossValidationSettings(Settings):
     bootstrap: BootstrapSettings = BootstrapSettings()
     """How intervals of scores are made."""
 
+    @model_validator(mode="after")
+    def _require_consensus(self) -> Self:
+        if self.training.member_labels != "consensus":
+            raise ValueError("training.member_labels must be 'consensus': folds are trained on the regimes only.")
+        return self
+
 
 class SearchSettings(Settings):
     """What is searched for better training settings, on the select cells only."""
@@ -179,7 +198,7 @@ class SearchSettings(Settings):
     depth: tuple[Count, Count] = (2, 5)
     """Fewest and most hidden layers."""
     width: tuple[Count, Count] = (16, 64)
-    """Fewest and most units of a hidden layer, searched in steps of 8."""
+    """Fewest and most units of a hidden layer, searched in steps of 8 from the fewest."""
     learning_rate: tuple[Positive, Positive] = (3e-4, 1e-2)
     """Lowest and highest learning rate, searched on a logarithmic scale."""
 

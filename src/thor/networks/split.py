@@ -220,8 +220,9 @@ def require_every_role(split: xr.Dataset) -> None:
     for name in sorted(needed, key=ROLES.index):
         if not (split["role"] == ROLES.index(name)).any():
             raise NetworkError(
-                f"No cell is left to {name}: regions ({split.attrs['regions']}) and a buffer of "
-                f"{split.attrs['buffer_degrees']:g} degrees took them all. Make the regions larger or fewer."
+                f"No cell is left to {name}: test regions ({split.attrs['regions']}), select blocks and a buffer of "
+                f"{split.attrs['buffer_degrees']:g} degrees leave none. Change test_regions, select_share, "
+                "select_block_degrees or buffer_degrees of the split."
             )
 
 

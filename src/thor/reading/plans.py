@@ -163,6 +163,16 @@ def _report(usable: Sequence[RunPlan], left_out: Mapping[Run, str], settings: Wi
         if missing == "error":
             raise IncompleteWindowError(f"{complaint} Correct data_engineering.windows.")
         log.warning(complaint)
+    compared = [window for plan in usable for pair in plan.baselines.items() for window in pair]
+    lengths = {window.n_months // 12 for window in compared}
+    if compared and any(is_control(plan.run.experiment_id) for plan in usable):
+        lengths.add(settings.length_years)  # of internal variability
+    if len(lengths) > 1:
+        log.warning(
+            "Windows of %s years are compared, of which longer ones vary less: make length_years, reference_years and "
+            "years of data_engineering.windows equally long.",
+            " and ".join(map(str, sorted(lengths))),
+        )
     if left_out:
         log.warning("%d of %d runs are left out", len(left_out), len(usable) + len(left_out))
 

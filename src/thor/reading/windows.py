@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from thor.core.errors import did_you_mean
 from thor.core.settings import Count, Settings
+from thor.ocean.basins import basin_names
 
 
 @dataclass(frozen=True, order=True)
@@ -87,6 +89,15 @@ class WindowSettings(Settings):
                 )
         return levels
 
+    @model_validator(mode="after")
+    def _require_one_window(self) -> Self:
+        first, last, length = self.first_year, self.last_year, self.length_years
+        if first is not None and last is not None and last - first + 1 < length:
+            raise ValueError(
+                f"no window of length_years ({length}) fits between first_year ({first}) and last_year ({last})."
+            )
+        return self
+
     def of_run(
         self,
         first_year: int,
@@ -141,6 +152,17 @@ class ClimatologySettings(Settings):
     """Density of sea water, also that converts sea ice to a height [kg m-3]."""
     strict: bool = False
     """Whether a failed physical check is an error instead of a warning."""
+
+    @field_validator("masked_basins")
+    @classmethod
+    def _require_known_basins(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = basin_names().values()
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"must name basins of thor/ocean/basins.json; got '{name}'.{did_you_mean(name, known)}"
+                )
+        return names
 
     @property
     def of_fields(self) -> dict[str, Any]:

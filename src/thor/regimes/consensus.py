@@ -22,7 +22,7 @@ class Consensus:
     Attributes
     ----------
     class_of_cluster : ndarray of int8, shape (n_runs, n_clusters)
-        Class of each cluster; class `n_classes` - 1 is the one small clusters are merged into.
+        Class of each cluster; class `n_classes` - 1 is the one small clusters are merged into, if any.
     group : ndarray of int, shape (n_runs,)
         Group of each run; regimes are assigned by vote within group 0, the others follow by their
         lowest inertia.
@@ -65,7 +65,8 @@ def build_consensus(labels: np.ndarray, inertia: np.ndarray, settings: Clusterin
     group = group_runs(agreement, inertia, threshold=settings.group_agreement, tie=settings.inertia_tie)
     representative = int(np.argmin(np.where(group == 0, inertia, np.inf)))
     tables = [contingency(run, classes[representative], n_classes) for run in classes]
-    aligned = np.stack([match_classes(table, keep_last=True)[run] for table, run in zip(tables, merged, strict=True)])
+    matched = [match_classes(table, keep_last=settings.merges) for table in tables]
+    aligned = np.stack([of_run[run] for of_run, run in zip(matched, merged, strict=True)])
     return Consensus(aligned, group, representative, agreement, n_classes)
 
 

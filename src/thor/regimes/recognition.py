@@ -75,7 +75,12 @@ class RegimePhysics:
 
 
 def name_regimes(
-    classes: np.ndarray, budget: xr.Dataset, *, n_classes: int, numbering: Literal["physics", "reference"] = "physics"
+    classes: np.ndarray,
+    budget: xr.Dataset,
+    *,
+    n_classes: int,
+    numbering: Literal["physics", "reference"] = "physics",
+    merged: bool = True,
 ) -> Naming:
     """Return number and name of the regime of each class.
 
@@ -87,8 +92,10 @@ def name_regimes(
         The terms [m s-2], `analysis_mask`, `areacello` [m2], `lat`.
     n_classes : int
     numbering : {"physics", "reference"}
-        `physics`: by stress curl, with the merged small clusters in the last class; `reference`: classes keep their
+        `physics`: by stress curl, the merged small clusters last; `reference`: classes keep their
         numbers, and all of them are named by their balances if they are not the published regimes.
+    merged : bool
+        Whether the last class is that of merged small clusters; if not, it is numbered and named like the others.
     """
     physics = _measure(classes, budget, n_classes)
     if numbering == "reference":
@@ -98,17 +105,20 @@ def name_regimes(
         numbered = tuple(f"R{number + 1}" for number in same)
         return Naming(same, numbered, tuple(_balance_texts(physics)), "reference")
     # A class without cells has no median and comes last.
-    medians = [-np.inf if found is None else found.median_curl for found in physics[:-1]]
+    medians = [-np.inf if found is None else found.median_curl for found in (physics[:-1] if merged else physics)]
     falling = np.argsort(-np.array(medians), kind="stable")
     regime_of_class = np.full(n_classes, n_classes - 1, dtype=np.int8)
     if n_classes == len(REGIMES):
-        regime_of_class[falling] = [REGIMES.index(name) for name in _BY_FALLING_CURL]
+        regime_of_class[falling[falling < n_classes - 1]] = [REGIMES.index(name) for name in _BY_FALLING_CURL]
         if is_published([physics[c] for c in np.argsort(regime_of_class)]):
             return Naming(regime_of_class, REGIMES, tuple(LONG_NAMES.values()), "signature")
-    regime_of_class[falling] = np.arange(n_classes - 1)
+    regime_of_class[:] = n_classes - 1
+    regime_of_class[falling] = np.arange(len(falling))
     texts = _balance_texts([physics[c] for c in falling])
-    names = (*(f"R{number}" for number in range(1, n_classes)), MERGED)
-    return Naming(regime_of_class, names, (*texts, MERGED_MEANING), "balance")
+    names, meanings = [f"R{number}" for number in range(1, len(falling) + 1)], list(texts)
+    if merged:
+        names, meanings = [*names, MERGED], [*meanings, MERGED_MEANING]
+    return Naming(regime_of_class, tuple(names), tuple(meanings), "balance")
 
 
 def is_published(physics: Sequence[RegimePhysics | None]) -> bool:

@@ -220,7 +220,7 @@ def fit_regimes(
     runs = cluster_runs(standardised, settings=settings, seed=seed, progress=progress)
     labels = run_labels(standardised, runs.centroids)
     consensus = build_consensus(labels, runs.inertia, settings)
-    naming = name_regimes(consensus.assign(labels), budget, n_classes=settings.n_regimes)
+    naming = name_regimes(consensus.assign(labels), budget, n_classes=settings.n_regimes, merged=settings.merges)
     model = RegimeModel(
         terms=BUDGET_TERMS,
         mean=scaler.mean_,

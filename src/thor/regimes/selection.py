@@ -10,7 +10,6 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from thor.core.errors import ConfigError
 from thor.core.parallel import in_processes
 from thor.core.progress import progress_bar
 from thor.regimes.balances import block_numbers
@@ -71,16 +70,10 @@ def cluster_selection(
     Raises
     ------
     ConfigError
-        When a k is larger than the number of cells or `mixture_sample`, or smaller than the number of classes.
+        When a k is larger than the number of cells, or smaller than the number of classes.
     """
     points, mask = budget_points(budget)
-    for k in selection.n_clusters:
-        require_enough_points(len(points), k)
-        if k > selection.mixture_sample:
-            raise ConfigError(
-                f"selection.mixture_sample is {selection.mixture_sample}, but a Gaussian mixture of {k} clusters needs "
-                "at least as many cells. Draw more cells, or take larger values out of selection.n_clusters."
-            )
+    require_enough_points(len(points), max(selection.n_clusters))
     each = {k: settings.replace(n_clusters=k) for k in selection.n_clusters}
     standardised = fit_term_scaler(points).transform(points)
     area = cell_areas(budget)[mask]

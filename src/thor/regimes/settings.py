@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from thor.core.settings import Count, Filled, NotNegative, Settings, Share
+from thor.core.settings import BlockDegrees, Count, Filled, NotNegative, Resamples, Settings, Share
 
 
 class ClusteringSettings(Settings):
@@ -14,8 +14,8 @@ class ClusteringSettings(Settings):
     """Breathing k-means, or plain k-means of scikit-learn for comparison."""
     n_clusters: Count = 20
     """Clusters of each run, k; the default is the number selected for the idealized ocean (ClusterSelection)."""
-    n_regimes: int = Field(6, ge=2)
-    """Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged."""
+    n_regimes: int = Field(6, ge=2, le=128)
+    """Regimes: the `n_regimes` - 1 largest clusters, and one of all others merged; with as many clusters, each."""
     n_runs: Count = 12
     """Runs of each independent consensus."""
     n_consensus: Count = 2
@@ -53,6 +53,11 @@ class ClusteringSettings(Settings):
         return self
 
     @property
+    def merges(self) -> bool:
+        """Whether there are small clusters to merge: more clusters than regimes."""
+        return self.n_clusters > self.n_regimes
+
+    @property
     def n_runs_total(self) -> int:
         """Runs of all consensuses together."""
         return self.n_runs * self.n_consensus
@@ -61,9 +66,9 @@ class ClusteringSettings(Settings):
 class BalanceSettings(Settings):
     """How intervals of the balances in each regime are made."""
 
-    n_bootstrap: Count = 1000
+    n_bootstrap: Resamples = 1000
     """Resamples of the block bootstrap of the balances."""
-    block_degrees: float = Field(10.0, gt=0, le=90)
+    block_degrees: BlockDegrees = 10.0
     """Side of a bootstrap block [degrees]."""
     confidence_level: Share = 0.9
     """Share of resamples inside an interval."""
@@ -84,3 +89,12 @@ class ClusterSelection(Settings):
     """Cells drawn for the Gaussian mixture."""
     silhouette_sample: int = Field(5_000, ge=2)
     """Cells drawn for the silhouette."""
+
+    @model_validator(mode="after")
+    def _require_enough_cells(self) -> Self:
+        if (largest := max(self.n_clusters)) > self.mixture_sample:
+            raise ValueError(
+                f"mixture_sample ({self.mixture_sample}) must be at least the largest of n_clusters ({largest}): a "
+                "Gaussian mixture needs as many cells as clusters."
+            )
+        return self

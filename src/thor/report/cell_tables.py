@@ -9,6 +9,7 @@ import xarray as xr
 
 from thor.attribution.methods import labels
 from thor.figures.attribution import feature_label
+from thor.figures.style import exact_percent
 
 
 def probability_table(
@@ -27,7 +28,7 @@ def probability_table(
     predictor : str
     """
     cell, votes = _cell(uncertainty, place, predictor), _cell(regimes, place)["regime_votes"].values
-    level = f"{100 * float(uncertainty.attrs['credible_level']):.0f} %"
+    level = f"{exact_percent(float(uncertainty.attrs['credible_level']))} %"
     in_set = cell["regime_set"].values
     return pd.DataFrame(
         {

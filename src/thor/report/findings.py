@@ -6,7 +6,7 @@ from typing import Any
 from thor.attribution.methods import in_sentence
 from thor.figures.attribution import feature_label
 from thor.report.sentences import METRIC
-from thor.report.words import in_words, interval, leading, percent, predictor_name, window_words
+from thor.report.words import in_words, interval, leading, level_percent, percent, predictor_name, window_words
 
 
 def findings(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -65,7 +65,7 @@ def _regimes(regimes: Mapping[str, Any]) -> tuple[str, str]:
         f"The ocean divides into {len(shares)} regimes by the balance of its vorticity budget. {largest} is the "
         f"largest with {percent(shares[largest])} of the area."
     )
-    if regimes["n_runs"]:
+    if (regimes["n_runs"] or 1) > 1:
         text += f" On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree."
     return f"{len(shares)} regimes", text
 
@@ -96,11 +96,12 @@ def _certainty(calibration: Mapping[str, Any], uncertainty: Mapping[str, Any]) -
     conformal = errors.get("conformal", {})
     if conformal.get("coverage") is not None:
         text += (
-            f" Sets that should contain the true regime in {percent(conformal['confidence_level'])} of the cells "
+            f" Sets that should contain the true regime in {level_percent(conformal['confidence_level'])} of the cells "
             f"contain it in {percent(conformal['coverage'])}, with {conformal['mean_set_size']:.1f} regimes on average."
         )
     if uncertainty:
-        text += f" {percent(uncertainty['not_applicable_share'], 1)} of the area is unlike the training cells."
+        outside = percent(uncertainty["not_applicable_share"], 1)
+        text += f" On {outside} of the area inputs are unlike the training cells."
     return f"{points} points off", text
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name, signed
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, level_percent, percent, predictor_name, signed
 
 _AREA_KINDS = (
     ("regime_area", "the area of a regime", 1),
@@ -94,6 +94,6 @@ def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
         return []
     return [
         f"In the unforced control runs, at most {percent(rate['mean'])} of the area exceed the null quantile on "
-        f"average (nominally {percent(rate['nominal'])}), but up to {percent(rate['high'])} in one of twenty pairs of "
-        "windows: with few control windows the false rate of a single map is this uncertain."
+        f"average (nominally {level_percent(rate['nominal'])}), but up to {percent(rate['high'])} in one of twenty "
+        "pairs of windows: with few control windows the false rate of a single map is this uncertain."
     ]

@@ -20,7 +20,7 @@ from thor.report.content import captions, ocean_content, regime_styles, small_im
 from thor.report.pictures import change_picture, most_changed, regime_picture
 from thor.report.scenarios import scenario_content
 from thor.report.settings import ReportSettings
-from thor.report.words import PREDICTOR_NAMES, in_order, in_words, percent, predictor_name
+from thor.report.words import PREDICTOR_NAMES, in_order, in_words, level_percent, percent, predictor_name
 from thor.tracking import RunDatasets
 from thor.tracking.likelihood import LIKELIHOOD_BOUNDS, LIKELIHOOD_RANGES
 
@@ -90,6 +90,7 @@ def report_page(
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {
         "percent": percent,
+        "level_percent": level_percent,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
         "with_code": _with_code,
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),

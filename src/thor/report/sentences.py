@@ -19,6 +19,7 @@ from thor.report.words import (
     in_words,
     interval,
     leading,
+    level_percent,
     percent,
     predictor_name,
     signed,
@@ -160,18 +161,19 @@ def _calibration_sentences(calibration: Mapping[str, Any], uncertainty: Mapping[
         if "conformal" in errors:
             lines.append(_conformal_sentence(errors["conformal"]))
     parts = uncertainty.get("predictors", {}).get("ensemble", {})
-    if parts.get("disagreement_share") is not None:
+    if share := parts.get("disagreement_share"):  # a single network disagrees with none
         lines.append(
-            f"Disagreement between networks, which more data may reduce, is {percent(parts['disagreement_share'])} "
-            "of the ensemble's uncertainty (entropy, mean over the area); the inputs do not resolve the rest. "
-            f"{percent(uncertainty['not_applicable_share'], 1)} of the area is outside the area "
-            "of applicability: unlike the training cells."
+            f"Disagreement between networks, which more data may reduce, is {percent(share)} of the ensemble's "
+            "uncertainty (entropy, mean over the area); the inputs do not resolve the rest."
         )
+    if uncertainty:
+        outside = percent(uncertainty["not_applicable_share"], 1)
+        lines.append(f"On {outside} of the area (outside that of applicability) inputs are unlike the training cells.")
     return lines
 
 
 def _conformal_sentence(conformal: Mapping[str, Any]) -> str:
-    nominal = percent(conformal["confidence_level"])
+    nominal = level_percent(conformal["confidence_level"])
     if conformal["coverage"] is None:
         return f"No {nominal} conformal set is given: no known cells resemble the test cells."
     given = "" if conformal["set_share"] == 1 else f" in {percent(conformal['set_share'])} of the test cells, and there"
@@ -253,7 +255,7 @@ def _change(means: Mapping[str, Any]) -> str:
         return text
     return (
         f"the regime change is forced (beyond internal variability, P(change) of at least "
-        f"{percent(means['min_probability'])}) on {percent(forced['mean'], 1)} of the tested area"
+        f"{level_percent(means['min_probability'])}) on {percent(forced['mean'], 1)} of the tested area"
         f"{_over_models(forced, 1)}; {text}; the probabilities shift beyond internal variability, by however "
         f"little, on {percent(shift['mean'])}{_over_models(shift)}"
     )
@@ -274,10 +276,10 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     lead = skill["predictors"][leading(skill["predictors"])][METRIC]
     others = ", ".join(_scores_of_others(skill, " "))
-    correct = f"{percent(lead['value'])} of cells correct{interval(lead)}"
+    correct, n_runs = f"{percent(lead['value'])} of cells correct{interval(lead)}", regimes["n_runs"] or "the"
+    agree = "" if n_runs == 1 else f"; {percent(regimes['mean_confidence'])} of {n_runs} clustering runs agree"
     lines = [
-        f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}; "
-        f"{percent(regimes['mean_confidence'])} of {regimes['n_runs'] or 'the'} clustering runs agree.",
+        f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}{agree}.",
         f"Skill in the {skill['region']}, held out: {'; '.join(filter(None, [correct, others]))}.",
         *(*by_topic["calibration"][:1], *by_topic["explanations"][-1:]),
     ]

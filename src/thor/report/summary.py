@@ -156,8 +156,10 @@ def _region(name: str, box: str) -> str:
     if not ends:
         return title
     bounds = [_degrees(float(value), axis) for value, axis in ends]
-    extent = ", ".join(f"{low} to {high}" for low, high in zip(bounds[::2], bounds[1::2], strict=True))
-    return f"{title}{' sector' if len(ends) == 2 else ''} ({extent})"
+    # Limits 360 degrees apart include every longitude.
+    pairs = [(low, high) for low, high in zip(bounds[::2], bounds[1::2], strict=True) if low != high]
+    extent = f" ({', '.join(f'{low} to {high}' for low, high in pairs)})" if pairs else ""
+    return f"{title}{' sector' if len(ends) == 2 else ''}{extent}"
 
 
 def _degrees(value: float, axis: str) -> str:

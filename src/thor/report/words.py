@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from thor.core.errors import DataError
-from thor.figures.style import in_reading_order, predictor_words, years_text
+from thor.figures.style import exact_percent, in_reading_order, predictor_words, years_text
 from thor.reading.runs import is_at_level
 
 PREDICTOR_NAMES = {
@@ -58,6 +58,11 @@ def percent(share: float | None, digits: int = 0) -> str:
     return f"{100 * share:z.{digits}f}{_PERCENT}"
 
 
+def level_percent(share: float) -> str:
+    """Return a share that is a setting as text, not rounded."""
+    return f"{exact_percent(share)}{_PERCENT}"
+
+
 def window_words(experiment_id: str, name: str) -> str:
     """Return a window in which climate models are compared as text, from its name: years, or a level of warming."""
     return f"{name} of warming" if is_at_level(experiment_id) else years_text(name)
@@ -85,7 +90,7 @@ def interval(entry: Mapping[str, Any], *, factor: float = 100, digits: int = 0, 
 def span(entry: Mapping[str, Any], factor: float, *, digits: int = 1) -> str:
     """Return the ends of an interval, with its level where known."""
     low, high = (signed(factor * entry[end], digits) for end in ("low", "high"))
-    level = f"{100 * entry['level']:.0f}{_PERCENT} interval " if entry.get("level") else ""
+    level = f"{level_percent(entry['level'])} interval " if entry.get("level") else ""
     return f"{level}{low} to {high}"
 
 

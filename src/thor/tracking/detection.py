@@ -80,7 +80,9 @@ def detection_notes(skill: Mapping[str, Any], shown: xr.Dataset | None, predicto
 
 
 def _numbers(scores: Mapping[str, float | None]) -> str:
-    if not scores["area_share"]:
+    if scores["area_share"] is None:
+        return "not tested"
+    if scores["area_share"] == 0:
         return "none"
     precision, recall = scores["precision"], scores["recall"]
     found = "no regime truly changed" if recall is None else f"recall {100 * recall:.0f}\u00a0%"

@@ -176,6 +176,12 @@ def agreement_plans(runs: RunDatasets, settings: AgreementSettings) -> PlannedRe
             families=families,
         )
 
+    voters = {families[model] if families else model for model in (key.split("/")[0] for key in runs)}
+    if 1 < len(voters) < settings.min_models:
+        log.warning(
+            "No agreement of a change is stated: scenario_tracking.agreement.min_models is %d, and there are %d.",
+            *(settings.min_models, len(voters)),
+        )
     plans: PlannedResults = {}
     for experiment in sorted(windows):
         if (shared := shared_window(windows[experiment])) is None:

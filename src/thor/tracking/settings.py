@@ -25,12 +25,12 @@ class TrackingSettings(Settings):
     """Smallest P(change) of a forced regime change, where its probability shift is beyond internal variability."""
     interval_level: Share = 0.9
     """Share of the networks inside the spread of an area."""
-    n_strata: Count = 10
+    n_strata: int = Field(10, ge=1, le=100)
     """Classes of cells, by their variability in the control run, each with a null distribution."""
     min_pairs: Count = 5
     """Fewest pairs of control windows equally far apart that make a null distribution; with fewer, the nearest
     separation with as many pairs is used."""
-    max_control_windows: Count = 20
+    max_control_windows: int = Field(20, ge=2)
     """Windows of a control run that are used, the latest: memory and time grow with their square."""
     max_variants: Count = 5
     """Variants of an experiment that are used besides, in the order of their labels."""

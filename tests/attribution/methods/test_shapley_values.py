@@ -249,9 +249,26 @@ def test_networks_and_references_that_do_not_fit_are_refused(stack, inputs, regi
     with pytest.raises(AttributionError, match="at least one row"):
         shapley(reference[:0])
     with pytest.raises(AttributionError, match="first hidden layer; these networks have none"):
-        list(shapley(reference).explain(make_stack(sizes=(8, 3)), inputs, regime))
+        list(shapley(reference, target="probability").explain(make_stack(sizes=(8, 3)), inputs, regime))
     groups = {"wind": ("wind_stress_curl", "zos"), "rest": ("zos", "ssh")}
     with pytest.raises(AttributionError, match=r"not a feature \['ssh'\], in two groups \['zos'\]"):
         shapley(reference, groups=groups).players(stack)
     with pytest.raises(ConfigError, match="'tolerance' must be a number > 0"):
         shapley(reference, tolerance=0.0)
+
+
+@pytest.mark.parametrize("target", ["centred_logit", "logit"])
+@pytest.mark.parametrize("groups", [None, GROUPS])
+def test_networks_without_a_hidden_layer_have_exact_values(inputs, regime, reference, target, groups):
+    stack, method = make_stack(sizes=(8, 3)), shapley(reference, target=target, groups=groups)
+    values, shares = values_of(method, stack, inputs, regime)
+    # Of a linear function: what the target loses when the players take their means over the reference.
+    forward, mean = TargetNetworks(stack, target, np.float64), reference.mean(axis=0, dtype=float)
+    whole = forward.of_inputs(inputs.astype(float), regime)
+    for place, members in enumerate((groups or {name: (name,) for name in stack.features}).values()):
+        without = inputs.astype(float)
+        taken = [stack.features.index(name) for name in members]
+        without[:, taken] = mean[taken]
+        np.testing.assert_allclose(values[..., place], whole - forward.of_inputs(without, regime), atol=1e-5)
+    np.testing.assert_allclose(shares["remainder"], 0, atol=1e-5)
+    assert (shares["converged"] == 1).all()

@@ -15,9 +15,11 @@ from thor.attribution.shapley_sampling import FEWEST_PAIRS, ShapleySampler
 from thor.attribution.targets import (
     Regimes,
     Target,
+    mean_target,
     require_features,
     require_reference,
     require_target,
+    target_and_gradient,
     target_weights,
 )
 from thor.attribution.tree_shapley import ROWS_AT_ONCE, TreeShapley
@@ -112,10 +114,8 @@ class ShapleyValues(Explainer):
             yield from self._of_trees(predictor, inputs, regime)
             return
         if isinstance(predictor, NetworkStack) and len(predictor.kernels) == 1:
-            raise AttributionError(
-                "Shapley values are computed from the sums of a first hidden layer; these networks have none. Their "
-                "values are weight x (input - reference mean): use integrated_gradients."
-            )
+            yield from self._of_linear(predictor, inputs, regime)
+            return
         if self.settings.method == "exact":
             yield from self._exact(predictor, inputs, regime)
             return
@@ -172,6 +172,21 @@ class ShapleyValues(Explainer):
             )
 
         yield from in_threads(block, sample_parts(len(inputs), ROWS_AT_ONCE))
+
+    def _of_linear(self, stack: NetworkStack, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
+        """Yield the values of networks without a hidden layer: weight x (input - reference mean)."""
+        if self.target == "probability":
+            raise AttributionError(
+                "Shapley values of a probability are computed from the sums of a first hidden layer; these networks "
+                "have none. Explain centred_logit or logit instead."
+            )
+        holds = membership(self.groups_of(stack.features), stack.features).astype(np.float32)
+        mean, expectation = self.reference.mean(axis=0), mean_target(stack, self.reference, self.target)
+        for part in sample_blocks(len(inputs), stack):
+            target, slope = target_and_gradient(stack, inputs[part], regime[part], self.target)
+            shares = {"converged": np.ones_like(target)} if self.settings.method == "sampled" else {}
+            values = (slope * (inputs[part] - mean)) @ holds.T
+            yield AttributionBlock.additive(part, values, target, expectation[:, regime[part]], **shares)
 
     def _exact(self, predictor: Predictor, inputs: Weights, regime: Regimes) -> Iterator[AttributionBlock]:
         self._coalitions(predictor)

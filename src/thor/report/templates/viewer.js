@@ -66,7 +66,7 @@ class Side {
     const colour = this.colourOf(kind);
     const forced = outlined && baseline ? (k) => run.forced.at(p, k, w) === 2 : null;
     this.map.paint((k) => colour(this.read(p, k)), forced);
-    const least = percent(run.min_probability), { stride } = this.scenarios.grids[run.grid];
+    const least = `${+(100 * run.min_probability).toPrecision(6)}\u00a0%`, { stride } = this.scenarios.grids[run.grid];
     const shown = {
       regime: "most probable regime", truth: run.truth ? "true regime" : "the true regime is not known",
       right: run.truth ? `right on ${percent(this.share((v) => v.right === 1, (v) => !Number.isNaN(v.right), p))} of the area` : "the true regime is not known",
