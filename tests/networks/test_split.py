@@ -258,5 +258,4 @@ def test_the_error_on_an_empty_role_names_every_setting_that_may_be_the_cause(ma
     # One block selects, and the buffer of the test region covers it.
     settings = SplitSettings(select_share=1e-9, buffer_degrees=60.0)
     with pytest.raises(NetworkError, match="Change test_regions, select_share, select_block_degrees or buffer_degrees"):
-        for seed in range(20):
-            make_split(made_features, made_regimes, settings, seed=seed)
+        [make_split(made_features, made_regimes, settings, seed=seed) for seed in range(20)]
