@@ -7,7 +7,15 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from thor.core.errors import ConfigError
-from thor.figures.style import BASIN_COLOURS, LAND_COLOUR, PALETTES, regime_colours, use_regime_palette
+from thor.figures.style import (
+    BASIN_COLOURS,
+    LAND_COLOUR,
+    PALETTES,
+    add_heading,
+    new_figure,
+    regime_colours,
+    use_regime_palette,
+)
 from thor.ocean.basins import basin_names
 
 VISIONS = {
@@ -85,3 +93,13 @@ def test_no_two_regimes_have_one_colour():
     colours = regime_colours(names)
     assert len(set(colours)) == len(names)
     assert colours[: len(names) // 2] == regime_colours(names[: len(names) // 2])
+
+
+@pytest.mark.parametrize("fontsize", [8, 10])
+def test_a_long_heading_stays_on_the_figure(fontsize):
+    figure = new_figure(7.8, 3)
+    figure.subplots()
+    add_heading(figure, ", ".join(f"CLIMATE-MODEL-{number}" for number in range(12)), fontsize=fontsize)
+    figure.draw_without_rendering()
+    box = figure._suptitle.get_window_extent()
+    assert figure.get_suptitle().count("\n") and box.x1 < figure.bbox.x1

@@ -157,8 +157,9 @@ def label_edges(axes: "Sequence[Axes]", n_columns: int, *, x: str, y: str = "") 
 
 
 def add_heading(figure: "Figure", text: str, *, fontsize: float = 8) -> None:
-    """Write a heading above all panels."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=fontsize)
+    """Write a heading above all panels, each line of the text broken at the width of the figure."""
+    heading = figure.suptitle(text, x=0.01, ha="left", fontsize=fontsize)
+    break_paragraphs(heading, int(_LETTERS_PER_INCH * 7 / fontsize * figure.get_figwidth()))
 
 
 def add_note(figure: "Figure", text: str) -> None:

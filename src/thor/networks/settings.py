@@ -150,8 +150,8 @@ class BoostingSettings(Settings):
     """Inputs, as the networks' in modelling; null: the same."""
     max_iter: Count = 100
     """Number of trees of each regime."""
-    learning_rate: Positive = 0.1
-    """Factor on the contribution of each tree."""
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    """Factor on the contribution of each tree; above 1 the sum of trees would diverge."""
     max_leaf_nodes: int = Field(8, ge=2, le=8)
     """Largest number of leaves of a tree."""
     min_samples_leaf: Count = 50

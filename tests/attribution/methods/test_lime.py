@@ -51,6 +51,13 @@ def test_weights_equal_those_of_lime_for_the_same_draws(stack, inputs, regime, r
             assert shares["fidelity"][network, sample] == pytest.approx(theirs.score, abs=1e-10)
 
 
+def test_two_draws_have_a_finite_error(stack, reference):
+    # One draw beside the cell: the variance is round-off, of both signs.
+    inputs = np.random.default_rng(6).normal(size=(2000, 8)).astype(np.float32)
+    (block, *_) = lime(reference, n_samples=2).explain(stack, inputs, np.zeros(len(inputs), int))
+    assert np.isfinite(block.standard_error).all()
+
+
 def test_a_linear_network_is_recovered_exactly(inputs, regime, reference):
     linear = make_stack(sizes=(8, 3))
     method = lime(reference, n_samples=500, ridge=0.0)

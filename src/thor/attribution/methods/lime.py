@@ -176,8 +176,9 @@ class Lime(Explainer):
         middle = (misfit @ products).reshape(covariance.shape)
         shift = np.einsum("si,sj->sij", misfit @ draws, mean)
         middle += misfit.sum(axis=1)[:, None, None] * _outer(mean) - shift - np.swapaxes(shift, 1, 2)
-        error = np.sqrt(np.einsum("sij,sjk,ski->si", inverse, middle, inverse, optimize=True))
-        return _Fit(coefficient, intercept, fidelity, error)
+        variance = np.einsum("sij,sjk,ski->si", inverse, middle, inverse, optimize=True)
+        # Few draws may leave none: then it is round-off of any sign.
+        return _Fit(coefficient, intercept, fidelity, np.sqrt(np.maximum(variance, 0)))
 
 
 @dataclass(frozen=True, eq=False)
