@@ -118,6 +118,21 @@ def test_an_error_while_the_next_task_is_sent_ends_all():
     assert done.returncode == 1 and "ZeroDivisionError: division by zero" in done.stderr
 
 
+def test_ends_of_the_queue_are_closed_by_one_thread_at_a_time():
+    """Slowly: with Python 3.11.2 two threads closed the same one, and the one that failed to waited for ever."""
+    code = (
+        "import os, time\nfrom multiprocessing.connection import Connection\n"
+        "from thor.core.parallel import forked_workers, in_processes\n"
+        "def slowly(self):\n    handle = self._handle\n    time.sleep(0.2)\n    os.close(handle)\n"
+        "Connection._close = slowly\n"
+        "def work(number):\n    time.sleep(60 * number)\n    return 1 / number\n"
+        "with forked_workers(2):\n    list(in_processes(work, ((number,) for number in range(4)), n_processes=2))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "ZeroDivisionError: division by zero" in done.stderr
+    assert "Bad file descriptor" not in done.stderr
+
+
 class OfAnotherLibrary(Exception):
     """One that is not sent to another process, whatever loaded libraries do for other errors."""
 

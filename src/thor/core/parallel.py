@@ -183,12 +183,29 @@ def forked_workers(number: int) -> Iterator[None]:
         return
     others = active_children()
     with ProcessPoolExecutor(number, mp_context=get_context("fork"), initializer=_begin_forked) as pool:
+        if sys.version_info < (3, 11, 5):
+            _close_both_ends(pool._call_queue)  # type: ignore[attr-defined]
         pool.submit(int)  # the first task forks all of them
         _forked = _Forked(pool, [process for process in active_children() if process not in others])
         try:
             yield
         finally:
             _forked = None
+
+
+def _close_both_ends(tasks: Any) -> None:
+    """Let the queue of tasks close the end that is read first, as later versions of Python do (gh-94777).
+
+    Until then the thread that sends a task to ended processes waits for ever. To close it from here would not do: that
+    thread closes it as well, and if it fails to, it waits for ever too.
+    """
+    close = tasks.close
+
+    def close_both() -> None:
+        tasks._reader.close()
+        close()
+
+    tasks.close = close_both
 
 
 def _begin_forked() -> None:
@@ -216,8 +233,6 @@ def _on_forked(
             process.kill()
         for process in processes:
             process.join()
-        if sys.version_info < (3, 11, 5):  # it waits for ever until a task that it is sending is read (gh-94777)
-            pool._call_queue._reader.close()  # type: ignore[attr-defined]
         raise
 
 
