@@ -51,11 +51,14 @@ def test_weights_equal_those_of_lime_for_the_same_draws(stack, inputs, regime, r
             assert shares["fidelity"][network, sample] == pytest.approx(theirs.score, abs=1e-10)
 
 
-def test_two_draws_have_a_finite_error(stack, reference):
-    # One draw beside the cell: the variance is round-off, of both signs.
-    inputs = np.random.default_rng(6).normal(size=(2000, 8)).astype(np.float32)
-    (block, *_) = lime(reference, n_samples=2).explain(stack, inputs, np.zeros(len(inputs), int))
-    assert np.isfinite(block.standard_error).all()
+@pytest.mark.parametrize(("seed", "n_samples", "scale"), [(0, 3, 1), (3, 2, 3)])
+def test_few_draws_from_two_rows_have_a_finite_error(seed, n_samples, scale):
+    # The variance of some coefficients is round-off, of any sign.
+    rows = np.random.default_rng(seed).normal(size=(2, 8)).astype(np.float32)
+    inputs = (scale * np.random.default_rng(6).normal(size=(2000, 8))).astype(np.float32)
+    method = lime(rows, n_samples=n_samples, target="logit")
+    errors = [block.standard_error for block in method.explain(make_stack(), inputs, np.zeros(len(inputs), int))]
+    assert np.isfinite(np.concatenate(errors)).all()
 
 
 def test_a_linear_network_is_recovered_exactly(inputs, regime, reference):
