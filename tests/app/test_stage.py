@@ -14,6 +14,7 @@ from tests.made_fields import make_regimes
 from tests.programs import finished, started
 from tests.waiting import wait_until
 from thor.app.stage import _places, _Project, check_fields
+from thor.core.contracts import check
 from thor.core.errors import DataError, UnitsError
 from thor.datasets import FieldCollection, OptionalFigureDataset, TableDataset
 from thor.datasets.netcdf import write
@@ -147,6 +148,7 @@ def test_a_folder_that_is_not_finished_is_not_packed(tmp_path):
         stages.require_outputs("tracking", iter(["runs"]))
 
 
+@pytest.mark.parametrize("in_memory", [100_000_000, 0], ids=["in memory", "block by block"])
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
@@ -156,7 +158,12 @@ def test_a_folder_that_is_not_finished_is_not_packed(tmp_path):
     ],
     ids=["units", "values", "no NetCDF"],
 )
-def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, error, message):
+def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, monkeypatch, fault, error, message, in_memory):
+    monkeypatch.setattr("thor.app.stage._IN_MEMORY", in_memory)
+    checked = []
+    monkeypatch.setattr(
+        "thor.core.contracts.check", lambda data, *of, **at: checked.append(data) or check(data, *of, **at)
+    )
     place = Place(
         name="regimes",
         type="FieldDataset",
@@ -190,3 +197,4 @@ def test_fields_that_break_their_contract_are_not_put_in_place(tmp_path, fault, 
     write(make_regimes(), file)
     unpack_stage()
     assert (tmp_path / "receiver" / place.path).read_bytes() == file.read_bytes()
+    assert {data["regime_votes"].chunks is None for data in checked} == {in_memory > 0}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, regular_edges, regular_grid, with_bounds
+from thor.ocean.grid import Grid, edges_midway, regular_edges, regular_grid, with_bounds
 from thor.ocean.sphere import unit_vectors
 
 SPHERE = 4 * np.pi * EARTH_RADIUS**2
@@ -241,3 +241,9 @@ def test_missing_coordinate_and_spacing_that_does_not_divide():
 def test_unit_vectors_have_length_one():
     lat, lon = np.random.default_rng(1).uniform([[-90], [0]], [[90], [360]], (2, 100))
     np.testing.assert_allclose((unit_vectors(lat, lon) ** 2).sum(axis=0), 1)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_edges_lie_midway_and_the_outer_ones_as_far_from_their_centres(order):
+    found = edges_midway(np.array([0.0, 1.0, 4.0])[::order])
+    np.testing.assert_array_equal(found, np.array([-0.5, 0.5, 2.5, 5.5])[::order])

@@ -88,6 +88,23 @@ def test_alone_a_run_without_a_date_counts_from_its_first_year(plans):
     assert plan.warnings == ("no date in branch_time_in_child: taken to branch off in 1851, its first year",)
 
 
+CMIP5 = {
+    "parent_experiment_id": "piControl",
+    "parent_experiment_rip": "r1i1p1f1",
+    "branch_time": 365.0 * 3 - 365 * 1849,
+}
+"""The time of the branch in the units of the parent's files, days since 1850, and none in those of the run."""
+
+
+@pytest.mark.parametrize(("first", "warned"), [(1850, False), (1851, True)])
+def test_a_run_of_cmip5_without_its_first_years_is_still_warned_of(plans, first, warned):
+    """The axis of time counts from 1850: with files from then on, their first year is that of the branch."""
+    plan = plans({1: (first, CMIP5)})[1]
+    assert plan.begins == first and baselines(plan)[f"{first}-{first + 1}"] == "0004-0005"
+    message = f"no date in branch_time_in_child: taken to branch off in {first}, its first year"
+    assert plan.warnings == ((message,) if warned else ())
+
+
 def test_members_that_number_their_years_as_the_control_run_does_begin_with_their_files(plans):
     later = UNDATED | {"branch_time_in_parent": branch_time(6)}
     found = plans({1: (1850, UNDATED), 2: (1852, later)})
