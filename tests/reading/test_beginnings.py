@@ -1,5 +1,6 @@
 """The year in which a run begins: of its branch, of other members, or of its files."""
 
+import netCDF4
 import pytest
 import xarray as xr
 
@@ -103,6 +104,22 @@ def test_a_run_of_cmip5_without_its_first_years_is_still_warned_of(plans, first,
     assert plan.begins == first and baselines(plan)[f"{first}-{first + 1}"] == "0004-0005"
     message = f"no date in branch_time_in_child: taken to branch off in {first}, its first year"
     assert plan.warnings == ((message,) if warned else ())
+
+
+@pytest.mark.parametrize(("year", "origin"), [(0, "0000"), (1, "1"), (1, "0001")])
+def test_a_run_of_cmip5_may_begin_in_the_first_years_of_the_calendar(tmp_path, windows, year, origin):
+    write_run(tmp_path, experiment_id="piControl", first=1, last=12)
+    write_run(tmp_path, experiment_id="1pctCO2", first=year, last=year + 5, attrs=CMIP5, fixed=False)
+    for path in tmp_path.rglob("*_1pctCO2_*.nc"):
+        with netCDF4.Dataset(path, "a") as file:  # days since its first year in place of 1850
+            file["time"].units = f"days since {origin}-01-01"
+            for name in ("time", "time_bnds"):
+                file[name][:] += 365 * (1850 - year)
+    archive = Archive(tmp_path)
+    runs = archive.runs(source_ids="all", experiment_ids=["1pctCO2"], variant_labels="all")
+    plan = next(p for p in plan_runs(archive, runs, windows, missing="error") if p.run.experiment_id == "1pctCO2")
+    assert plan.begins == year and baselines(plan)[f"{year:04d}-{year + 1:04d}"] == "0004-0005"
+    assert plan.warnings == ()
 
 
 def test_members_that_number_their_years_as_the_control_run_does_begin_with_their_files(plans):

@@ -90,7 +90,7 @@ def _with_beginning(plan: RunPlan, plans: Mapping[Run, RunPlan]) -> RunPlan:
         if other.parent is None or other.parent.shift_years != parent.shift_years
     }
     origin = zos.files[0].time_units.partition(" since ")[2].strip().partition("-")[0]
-    axis_begins = origin.lstrip("0") == f"{first:d}"
+    axis_begins = origin.isdecimal() and int(origin) == first
     begins, whose = first, "its first year"
     if others and min(others) < first and not axis_begins:
         begins, whose = min(others), f"that of {others[min(others)]}"
