@@ -208,7 +208,9 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     model = fit_regimes(budget, settings=settings, seed=1, progress=False)
     regimes = model.predict(budget)
     index = np.flatnonzero(regimes["regime"].values >= 0)
-    cells = replace(make_samples(np.zeros(index.size, int)), index=index)
+    places = np.meshgrid(budget["lat"], budget["lon"], indexing="ij")
+    lat, lon = (place.ravel()[index] for place in places)
+    cells = replace(make_samples(np.zeros(index.size, int), lat=lat, lon=lon), index=index)
     labels, runs = vote_labels(model, budget, cells, n_networks=10, seed=3)
     assert labels.shape == (10, index.size)
     assert sorted(np.bincount(runs, minlength=4)) == [2, 2, 3, 3]
@@ -219,9 +221,10 @@ def test_votes_deal_the_runs_evenly_and_hold_their_maps():
     np.testing.assert_array_equal(vote_labels(model, budget, cells, n_networks=10, seed=3)[1], runs)
     opposite = budget.assign({name: -budget[name] for name in model.terms})
     expected, _ = vote_labels(model, opposite, cells, n_networks=10, seed=3)
-    reflected = replace(cells, similar=(REFLECTED,), ocean=np.ones(index.size, int))
+    reflected = replace(cells, lat=-lat, similar=(REFLECTED,), ocean=np.ones(index.size, int))
     turned, _ = vote_labels(model, budget, reflected, n_networks=10, seed=3)
     np.testing.assert_array_equal(turned, expected)
-    outside = replace(cells.take([0]), index=np.flatnonzero(regimes["regime"].values < 0)[:1])
+    dry = np.flatnonzero(regimes["regime"].values < 0)[:1]
+    outside = replace(cells.take([0]), index=dry, lat=places[0].ravel()[dry], lon=places[1].ravel()[dry])
     with pytest.raises(NetworkError, match="not finite at 1 of 1"):
         vote_labels(model, budget, outside, n_networks=1, seed=0)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.made_samples import make_samples
-from thor.core.errors import NetworkError
+from thor.core.errors import GridError, NetworkError
 from thor.core.variables import BUDGET_TERMS
 from thor.networks.settings import TrainingSettings
 from thor.networks.stack import NetworkStack, concatenate, logits
@@ -30,7 +30,13 @@ def make_terms(inputs):
 
 def make_budget(terms):
     fields = {name: (("y", "x"), terms[:, k].reshape(20, -1)) for k, name in enumerate(BUDGET_TERMS)}
-    return xr.Dataset(fields | {"analysis_mask": (("y", "x"), np.ones((20, len(terms) // 20), np.int8))})
+    lat, lon = np.meshgrid(np.linspace(-60, 60, 20), np.linspace(0, 350, len(terms) // 20), indexing="ij")
+    return xr.Dataset(fields, {"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)})
+
+
+def samples_of(budget, n):
+    """The first cells of the grid of a budget."""
+    return make_samples(np.zeros(n, int), **{axis: budget[axis].values.ravel()[:n] for axis in ("lat", "lon")})
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,8 @@ def cells():
 def targets(cells):
     terms = cells[2].copy()
     terms[:300] = np.nan
-    return TermTargets.of(make_budget(terms), make_samples(np.zeros(1200, int)), weight=0.3)
+    budget = make_budget(terms)
+    return TermTargets.of(budget, samples_of(budget, 1200), weight=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +137,14 @@ def test_the_scale_is_that_of_the_training_cells_with_a_budget(cells, targets):
 
 
 def test_a_budget_without_terms_is_an_error_and_weight_zero_asks_for_none(cells):
-    budget, ten = make_budget(cells[2]), make_samples(np.zeros(10, int))
+    budget = make_budget(cells[2])
+    ten = samples_of(budget, 10)
     assert TermTargets.of(budget.drop_vars("viscous_torque"), ten, weight=0.0) is None
     with pytest.raises(NetworkError, match=r"lacks viscous_torque.*terms_weight: 0"):
         TermTargets.of(budget.drop_vars("viscous_torque"), ten, weight=1.0)
     empty = budget.assign(nonlinear_torque=budget["nonlinear_torque"] * np.nan)
     with pytest.raises(NetworkError, match="no values of nonlinear_torque in any of the 10 training cells"):
         TermTargets.of(empty, ten, weight=1.0)
+    for other in (budget.isel(y=slice(None, None, -1)), budget.transpose("x", "y"), budget.isel(y=[0], x=[0])):
+        with pytest.raises(GridError, match="on different grids, or their dims have another order"):
+            TermTargets.of(other, ten, weight=1.0)

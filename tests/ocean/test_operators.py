@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import sph_harm_y
 
+from thor.core.errors import GridError
 from thor.ocean.constants import EARTH_RADIUS
 from thor.ocean.grid import Grid, regular_grid
-from thor.ocean.operators import curl, gradient
+from thor.ocean.operators import curl, gradient, published_gradient
 
 HARMONICS = [(4, 2), (12, 0), (12, 5), (12, 12)]
 
@@ -86,6 +87,22 @@ def test_the_way_a_grid_is_stored_does_not_matter(change):
         rtol=1e-7,
         atol=1e-22,
     )
+
+
+def test_the_published_metric_starts_at_the_date_line_and_needs_rows_from_the_south():
+    stored = regular_grid(5.0)
+    grid = Grid.from_dataset(stored)
+    field = spherical_harmonic(grid, 4, 2)[0]
+    expected = published_gradient(field, grid)
+    shifted = stored.drop_vars("lon_bnds").assign_coords(lon=(stored["lon"] + 180) % 360 - 180)
+    for turn in (0, 17, -36):
+        other = Grid.from_dataset(shifted.roll(lon=turn, roll_coords=True))
+        got = published_gradient(np.roll(field, turn, axis=1), other)
+        np.testing.assert_allclose(got, [np.roll(part, turn, axis=1) for part in expected], rtol=1e-9)
+    for turned in ({"lat": slice(None, None, -1)}, {"lon": slice(None, None, -1)}, {"lon": slice(0, 30)}):
+        part = stored.isel(turned)
+        with pytest.raises(GridError, match="rows from south to north and columns from west to east"):
+            published_gradient(np.zeros((part.sizes["lat"], part.sizes["lon"])), Grid.from_dataset(part))
 
 
 def test_a_curvilinear_grid_is_the_same_case():

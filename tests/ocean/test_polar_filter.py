@@ -104,4 +104,8 @@ def test_grids_that_are_not_regular_have_no_note_of_a_filter():
     ocean = xr.Dataset({"zos": (grid.dims, np.ones(grid.shape))})
     assert polar_filtered(ocean, grid) is ocean
     regular = Grid.from_dataset(regular_grid(4.0))
-    assert "polar_filter" in polar_filtered(xr.Dataset({"zos": (regular.dims, np.ones(regular.shape))}), regular).attrs
+    noise = xr.Dataset({"zos": (regular.dims, np.random.default_rng(1).normal(size=regular.shape))})
+    filtered = polar_filtered(noise, regular)
+    assert "polar_filter" in filtered.attrs
+    assert float(filtered["zos"][-1].std()) < 0.5 * float(noise["zos"][-1].std())
+    xr.testing.assert_identical(polar_filtered(noise.transpose(), regular), filtered)

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from thor.core.errors import GridError
 from thor.figures.style import LAND_COLOUR, regime_colours
 from thor.report.pictures import change_picture, most_changed, regime_picture
 
@@ -53,7 +54,7 @@ def test_cells_have_the_colour_of_their_regime_and_gaps_that_of_land():
         labels.astype(np.int8), dims=("lat", "lon"), attrs={"flag_values": [0, 1], "flag_meanings": "MD SO"}
     )
     grid = xr.Dataset({"valid": (("lat", "lon"), np.ones_like(labels))}, {"lat": LAT, "lon": LON})
-    picture = regime_picture(grid, xr.Dataset({"regime": regime}))
+    picture = regime_picture(grid, xr.Dataset({"regime": regime}, grid.coords))
     image = pixels(picture)
     height, width = image.shape[:2]
     south, north = (tuple(image[round(share * height), width // 2, :3]) for share in (0.7, 0.3))
@@ -61,6 +62,10 @@ def test_cells_have_the_colour_of_their_regime_and_gaps_that_of_land():
     assert tuple(image[height // 2, 40, :3]) == colour(LAND_COLOUR)
     assert image[0, 0, 3] == 0, "beyond the map it is transparent"
     assert [entry["label"] for entry in picture["legend"]] == ["MD", "SO"]
+    turned = xr.Dataset({"regime": regime}, grid.coords).transpose("lon", "lat")
+    assert regime_picture(grid, turned)["source"] == picture["source"]
+    with pytest.raises(GridError, match="different grids"):
+        regime_picture(grid, turned.isel(lat=slice(None, None, -1)))
 
 
 def test_the_likelihood_of_a_change_is_drawn_in_classes_with_outlines(run):

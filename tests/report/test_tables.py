@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from tests.made_fields import LAND, make_vorticity_budget
+from thor.core.errors import GridError
 from thor.core.variables import BUDGET_TERMS
 from thor.regimes.balances import regime_balances
 from thor.regimes.settings import BalanceSettings
@@ -25,6 +26,7 @@ from thor.report.tables import (
 PLACE = (1, 2)
 NAMES = ["MD", "S-SV"]
 GRID = ("lat", "lon")
+POSITIONS = {axis: make_vorticity_budget()[axis] for axis in GRID}
 
 
 def units_everywhere(table, *, but=()):
@@ -121,6 +123,8 @@ def test_probabilities_of_a_cell_stand_beside_the_votes(uncertainty, regimes):
     assert table["upper end, 90 % of networks (%)"].tolist() == pytest.approx([20, 95])
     assert table["in the conformal set"].tolist() == ["no", "yes"]
     assert table["clustering runs that vote for it (%)"].tolist() == pytest.approx([75, 25])
+    with pytest.raises(GridError, match="different grids"):
+        probability_table(uncertainty, regimes.roll(lon=1, roll_coords=True), PLACE)
 
 
 def test_reliability_of_a_cell_names_both_regimes_and_the_uncertainty(uncertainty, regimes):
@@ -130,6 +134,9 @@ def test_reliability_of_a_cell_names_both_regimes_and_the_uncertainty(uncertaint
     assert table.loc["Share of the uncertainty from disagreement between networks"].tolist() == ["20", "%"]
     assert table.loc["Largest possible uncertainty with 2 regimes"].tolist() == ["1", "bit"]
     assert table.loc["Regimes in the conformal set", "value"] == "1"
+    pd.testing.assert_frame_equal(trust_table(uncertainty.transpose(..., "lon", "lat"), regimes, PLACE), table)
+    with pytest.raises(GridError, match="different grids"):
+        trust_table(uncertainty, regimes.isel(lat=slice(None, None, -1)), PLACE)
     outside = trust_table(uncertainty, regimes, (0, 0))
     assert outside.loc["Regime of the budget", "value"] == "no budget in this cell"
     assert outside.loc["Clustering runs that agree with the budget's regime", "value"] == "unknown"
@@ -141,7 +148,7 @@ def attributions(**more):
     return xr.Dataset(
         {name: (("predictor", "feature", *GRID), np.full(shape, value)) for name, value in fields.items()}
         | {"valid": (GRID, (~LAND).astype("int8"))},
-        coords={"predictor": ["ensemble"], "feature": ["zos"]},
+        coords={"predictor": ["ensemble"], "feature": ["zos"]} | POSITIONS,
     )
 
 
@@ -160,7 +167,7 @@ def test_agreement_of_methods_by_pair():
     agreement = xr.Dataset(
         {name: (("pair", "predictor", *GRID), np.full((1, 1, *LAND.shape), v)) for name, v in fields.items()}
         | {"valid": (GRID, (~LAND).astype("int8"))},
-        coords={"pair": ["relevance and lime_weights"], "predictor": ["ensemble"]},
+        coords={"pair": ["relevance and lime_weights"], "predictor": ["ensemble"]} | POSITIONS,
     )
     table = units_everywhere(method_agreement_table(agreement, PLACE))
     assert list(table.index) == ["Relevance and LIME"]

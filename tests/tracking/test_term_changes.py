@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tests.made_samples import make_samples
 from tests.tracking.conftest import NAMES, make_stack, make_tools
 from thor.core.errors import NetworkError
 from thor.core.variables import BUDGET_TERMS
@@ -138,12 +139,14 @@ def test_skill_is_perfect_for_true_predictions_and_counts_what_intervals_miss(ru
 def test_the_spread_is_calibrated_on_differences_of_neighbours(networks):
     rng = np.random.default_rng(5)
     inputs = rng.normal(size=(300, 3)).astype("float32")
-    budget = xr.Dataset({"analysis_mask": (("y", "x"), np.ones((15, 20), np.int8))})
+    budget = xr.Dataset(coords={"lat": ("y", np.linspace(-60, 60, 15)), "lon": ("x", np.arange(20.0))})
     value, spread = networks.terms(inputs)
     true = value.mean(axis=0) + 2e-11 * rng.normal(size=(300, 5))
     for k, name in enumerate(BUDGET_TERMS):
         budget[name] = ("y", "x"), true[:, k].reshape(15, 20)
-    samples = SimpleNamespace(index=np.arange(300), area=rng.uniform(1, 2, 300), features=NAMES)
+    lat, lon = (place.ravel() for place in np.meshgrid(budget["lat"], budget["lon"], indexing="ij"))
+    cells = make_samples(np.zeros(300, int), lat=lat, lon=lon, area=rng.uniform(1, 2, 300))
+    samples = replace(cells, features=NAMES)
     basin = SimpleNamespace(samples=samples, inputs=inputs, predictors={"ensemble": networks})
     factors = term_spread_factors({"made": basin}, budget)
     first = np.concatenate([np.arange(300).reshape(15, 20)[:, :-1].ravel(), np.arange(280)])

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from thor.core.errors import NetworkError
+from thor.core.errors import GridError, NetworkError
 from thor.core.variables import variable
 from thor.networks.fields import basin_masks
 from thor.networks.samples import Samples
@@ -239,14 +239,16 @@ def test_mistakes_are_marked_in_labelled_test_cells_only(model, features, scaler
     predicted = of_ensemble["regime_probability"].fillna(-1).argmax("regime").values
     labels, role = predicted.copy(), np.full(predicted.shape, ROLES.index("test"))
     labels[4, 4], labels[2, 2], role[5, 5] = (predicted[4, 4] + 1) % 3, -1, ROLES.index("train")
-    dims = of_ensemble["valid"].dims
-    mistakes = mistakes_in_test(
-        of_ensemble, xr.Dataset({"regime": (dims, labels)}), xr.Dataset({"role": (dims, role)})
-    ).values
+    dims, coords = of_ensemble["valid"].dims, of_ensemble[["lat", "lon"]].coords
+    given = xr.Dataset({"regime": (dims, labels)}, coords), xr.Dataset({"role": (dims, role)}, coords)
+    mistakes = mistakes_in_test(of_ensemble, *given).values
     assert mistakes[4, 4] == 1
     assert np.nansum(mistakes) == 1
     assert np.isnan([mistakes[2, 2], mistakes[5, 5], mistakes[0, 0]]).all()
     assert 0 < fields.attrs["area_share_not_applicable"] < 0.2
+    # xarray would compare the rows that both have.
+    with pytest.raises(GridError, match=r"regime, ... are on different grids: .* in the same order"):
+        mistakes_in_test(of_ensemble, given[0].isel({dims[0]: slice(2, None)}), given[1])
 
 
 def test_basins_without_test_cells_are_left_out(samples):

@@ -14,6 +14,7 @@ from thor.attribution.fields import valid_area
 from thor.attribution.methods import all_methods
 from thor.core.arrays import Array
 from thor.core.variables import variable
+from thor.ocean.cells import grid_dims, on_one_grid
 
 TOP = 3
 """Number of the largest players whose overlap is computed."""
@@ -78,10 +79,11 @@ def compare(explanations: Mapping[str, xr.Dataset]) -> xr.Dataset:
         `network_sign_agreement`, dims (method, predictor, y, x), is the mean over features of the share of networks
         with the sign of the mean.
     """
-    explanations = same_predictors(explanations)
+    on_grid = on_one_grid(*explanations.values())
+    explanations = same_predictors(dict(zip(explanations, on_grid, strict=True)))
     alike = same_players(explanations)
     first = next(iter(explanations.values()))
-    grid, valid = first["valid"].dims, first["valid"].values == 1
+    grid, valid = grid_dims(first), first["valid"].values == 1
     pairs = {f"{one} and {other}": (one, other) for one, other in combinations(explanations, 2)}
     dims, shape = ("pair", "predictor", *grid), (len(pairs), first.sizes["predictor"], *valid.shape)
     fields: dict[str, Any] = {

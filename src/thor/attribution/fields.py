@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thor.attribution.attributions import QUARTILES, STATISTICS, Attributions
 from thor.attribution.targets import Regimes
 from thor.networks.fields import on_grid
-from thor.ocean.cells import valid_cells
+from thor.ocean.cells import on_one_grid, valid_cells
 from thor.ocean.sphere import unit_vectors
 from thor.regimes.naming import class_flags
 
@@ -143,7 +143,7 @@ def weighted_quantiles(
 
 def nearest_cell(fields: xr.Dataset, latitude: float, longitude: float) -> tuple[int, ...]:
     """Return row and column of the valid cell nearest to a place [degrees] on the sphere."""
-    lat, lon, valid = valid_cells(fields)
+    lat, lon, valid = valid_cells(*on_one_grid(fields))
     centres, place = unit_vectors(lat[valid], lon[valid]), unit_vectors(np.array(latitude), np.array(longitude))
     nearest = np.flatnonzero(valid)[int(np.argmax(np.tensordot(place, centres, axes=1)))]
     return tuple(int(index) for index in np.unravel_index(nearest, valid.shape))

@@ -13,6 +13,7 @@ from thor.core.variables import is_known, variable
 from thor.figures import style
 from thor.figures.maps import bar_below, class_colours, map_panels
 from thor.figures.mesh import draw_mesh, hatch
+from thor.ocean.cells import on_one_grid
 
 _SPAN = 0.98
 """Share of the cells within the colour scale, which all features share."""
@@ -50,25 +51,25 @@ def attribution_maps(explanation: xr.Dataset, *, method: str, n_features: int | 
     if n_features is not None:
         chosen = chosen.isel(feature=np.argsort(-mean_sizes(chosen).values, kind="stable")[:n_features])
     high = float(np.nanquantile(np.abs(chosen["attribution"].values), _SPAN)) or 1.0
-    short = chosen["converged"].values == 0 if "converged" in chosen else None
+    short = chosen["converged"] == 0 if "converged" in chosen else None
     with style.style():
         predictor = str(chosen["predictor"].values)
         whose = "mean over the ensemble" if predictor == "ensemble" else style.predictor_words(predictor)
         figure, panels = _feature_maps(chosen, f"{title_of(method)}, {whose}")
         for name, ax in panels.items():
             here = chosen.sel(feature=name)
-            mesh = draw_mesh(ax, explanation, here["attribution"].values, cmap=style.colour_map("cmo.balance"))
+            mesh = draw_mesh(ax, here["attribution"], explanation, cmap=style.colour_map("cmo.balance"))
             mesh.set_clim(-high, high)
             unsure = np.sign(here["attribution_lower_quartile"]) != np.sign(here["attribution_upper_quartile"])
-            pale = np.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
+            pale = xr.where(unsure & (explanation["valid"] == 1), 1.0, np.nan)
             label = "Interquartile range over networks includes zero"
-            draw_mesh(ax, explanation, pale, label=label, **class_colours([(1, 1, 1, 0.65)]))
+            draw_mesh(ax, pale, explanation, label=label, **class_colours([(1, 1, 1, 0.65)]))
             if short is not None:
-                hatch(ax, explanation, short)
+                hatch(ax, short, explanation)
         _colour_bar(mesh, panels, "part of the centred logit of the predicted regime (1)", extend="both")
         note = "Pale: the interquartile range over networks includes zero. Grey: land."
         if short is not None and short.any():
-            share = float((chosen["converged"] == 0).weighted(valid_area(explanation)).mean())
+            share = float(short.weighted(valid_area(explanation)).mean())
             note += f" Hatched: error above the tolerance ({100 * share:.1f} % of the area)."
         style.add_note(figure, note)
         return figure
@@ -86,18 +87,17 @@ def sign_maps(explanations: Mapping[str, xr.Dataset]) -> "style.Figure":
     """
     first = next(iter(explanations.values()))
     shown = first["predictor"].values[0]
-    alike = [each.sel(predictor=shown) for each in explanations.values() if each["feature"].equals(first["feature"])]
+    explained = on_one_grid(*explanations.values())
+    alike = [each.sel(predictor=shown, drop=True) for each in explained if each["feature"].equals(first["feature"])]
     n_methods = len(alike)
     with style.style():
         figure, panels = _feature_maps(first, "Agreement of the methods on the sign of the attribution")
         for name, ax in panels.items():
-            votes = np.zeros(first["valid"].shape)
-            for explanation in alike:
-                here = explanation.sel(feature=name)
-                votes += here["attribution_lower_quartile"].values > 0
-                votes -= here["attribution_upper_quartile"].values < 0
+            votes = xr.zeros_like(first["valid"], dtype=float)
+            for here in (explanation.sel(feature=name, drop=True) for explanation in alike):
+                votes = votes + (here["attribution_lower_quartile"] > 0) - (here["attribution_upper_quartile"] < 0)
             colours = style.colour_map("cmo.balance").resampled(2 * n_methods + 1)
-            mesh = draw_mesh(ax, first, np.where(first["valid"].values == 1, votes, np.nan), cmap=colours)
+            mesh = draw_mesh(ax, votes.where(first["valid"] == 1), first, cmap=colours)
             mesh.set_clim(-n_methods - 0.5, n_methods + 0.5)
         text = "methods with positive minus methods with negative attribution in three quarters of their networks (1)"
         _colour_bar(mesh, panels, text, ticks=range(-n_methods, n_methods + 1))
@@ -168,7 +168,7 @@ def explanation_agreement_maps(agreement: xr.Dataset) -> "style.Figure":
                 ax.set_visible(False)
             for ax, which in zip(beside, map(str, chosen[dim].values), strict=False):
                 field = chosen[name].sel({dim: which})
-                mesh = draw_mesh(ax, agreement, field.values, cmap=style.colour_map(colours))
+                mesh = draw_mesh(ax, field, agreement, cmap=style.colour_map(colours))
                 mesh.set_clim(*limits)
                 ax.set_title(f"{labels(which)}: {float(field.weighted(area).mean()):.2f}")
             bar = figure.colorbar(mesh, ax=beside, orientation="vertical", shrink=0.8, aspect=25, pad=0.01)

@@ -9,6 +9,7 @@ from thor.attribution.methods import labels
 from thor.core.variables import BUDGET_TERMS, variable
 from thor.figures import style
 from thor.figures.attribution import draw_bars, name_features, regime_panels
+from thor.ocean.cells import grid_dims, on_one_grid
 
 
 def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_cells: int = 300) -> "style.Figure":
@@ -23,6 +24,7 @@ def beeswarm(explanation: xr.Dataset, features: xr.Dataset, *, method: str, n_ce
     n_cells : int
         Cells drawn of each regime.
     """
+    explanation, features = on_one_grid(explanation, features)
     chosen = explanation.isel(predictor=0)
     names = [str(name) for name in chosen["feature"].values]
     regimes = str(chosen["explained_regime"].attrs["flag_meanings"]).split()
@@ -74,11 +76,12 @@ def cell_page(
     predictor : str, optional
         By default the first.
     """
-    first = next(iter(explanations.values()))
+    budget, uncertainty, *explained = on_one_grid(budget, uncertainty, *explanations.values())
+    first = explained[0]
     predictor = predictor or str(first["predictor"].values[0])
-    at = dict(zip(first["valid"].dims, place, strict=True))
+    at = dict(zip(grid_dims(first), place, strict=True))
     names = str(uncertainty.attrs["regimes"]).split()
-    cells = {name: each.sel(predictor=predictor).isel(at) for name, each in explanations.items()}
+    cells = {name: each.sel(predictor=predictor).isel(at) for name, each in zip(explanations, explained, strict=True)}
     with style.style():
         figure = style.new_figure(9.2, 3.2)
         left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.5, 1])
@@ -94,9 +97,9 @@ def cell_page(
         _draw_budget(right, budget.isel(at))
         style.letter_panels([left, middle, right])
         here = next(iter(cells.values()))
-        explained = str(first["explained_regime"].attrs["flag_meanings"]).split()[int(here["explained_regime"])]
+        regime = str(first["explained_regime"].attrs["flag_meanings"]).split()[int(here["explained_regime"])]
         position = f"{_degrees(float(here['lat']), 'NS')}, {_degrees(float(here['lon']), 'EW')}"
-        figure.suptitle(f"{position}: attribution of {explained}", x=0.01, ha="left")
+        figure.suptitle(f"{position}: attribution of {regime}", x=0.01, ha="left")
         return figure
 
 

@@ -85,12 +85,12 @@ def draw_field(
 ) -> None:
     """Draw one field with its colour bar, which is symmetric for signed fields unless `limits` are given."""
     row = variable(str(field.name))
-    values = field.values.astype(float)
+    values = field.astype(float)
     low, high = limits or _field_limits(field)
     exponent = _exponent(max(abs(low), abs(high)))
-    mesh = draw_mesh(ax, grid, values / 10.0**exponent, cmap=style.colour_map(row.cmap))
+    mesh = draw_mesh(ax, values / 10.0**exponent, grid, cmap=style.colour_map(row.cmap))
     mesh.set_clim(low / 10.0**exponent, high / 10.0**exponent)
-    beyond = (np.nanmin(values, initial=high) < low, np.nanmax(values, initial=low) > high)
+    beyond = (np.nanmin(values.values, initial=high) < low, np.nanmax(values.values, initial=low) > high)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
     bar_below(mesh, ax, extend=extend).set_label(units_text(row.units, exponent), fontsize=7)
     ax.set_title(row.label)
@@ -107,8 +107,8 @@ def draw_flags(ax: "style.Axes", labels: xr.DataArray, grid: xr.Dataset, *, colo
     """Draw labels with one colour each and a bar that names them; -1 is drawn as land."""
     meanings = style.flags(labels)
     order = {value: position for position, value in enumerate(meanings)}
-    position = xr.apply_ufunc(np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float]), labels)
-    mesh = draw_mesh(ax, grid, position.values, **class_colours(colours))
+    position = np.vectorize(lambda value: order.get(int(value), np.nan), otypes=[float])(labels.values)
+    mesh = draw_mesh(ax, labels.copy(data=position), grid, **class_colours(colours))
     name_classes(mesh, ax, [meaning.replace("_", " ") for meaning in meanings.values()], fontsize=6)
     ax.set_title(variable(str(labels.name)).label)
 

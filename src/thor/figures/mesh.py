@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from thor.ocean.cells import grid_dims
 from thor.ocean.grid import edges_midway
 from thor.ocean.longitudes import columns_around
 from thor.ocean.sphere import unit_vectors
@@ -24,11 +25,11 @@ _STROKES = 3.5
 """Degrees between the strokes of a hatching."""
 
 
-def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) -> Any:
-    """Draw values as the cells they are, NaN left out, and return what a colour bar takes."""
+def draw_mesh(ax: "Axes", field: xr.DataArray, grid: xr.Dataset, **options: Any) -> Any:
+    """Draw a field as the cells it has on a grid, NaN left out, and return what a colour bar takes."""
     from cartopy.crs import PlateCarree
 
-    lat, lon = grid["lat"].values, grid["lon"].values
+    lat, lon, values = grid["lat"].values, grid["lon"].values, field.transpose(*grid_dims(grid)).values
     lat, lon, values = nearest_cells(lat, lon, values) if lat.ndim == 2 else _eastward(lat, lon, values)
     start = ax.projection.proj4_params.get("lon_0", 0.0) - 180  # type: ignore[attr-defined]
     lon, values = _cut(edges_midway(lon), values, start)
@@ -36,12 +37,12 @@ def draw_mesh(ax: "Axes", grid: xr.Dataset, values: np.ndarray, **options: Any) 
     return ax.pcolormesh(lon, lat, masked, transform=PlateCarree(), rasterized=True, shading="flat", **options)
 
 
-def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "black") -> None:
+def outline(ax: "Axes", mask: xr.DataArray, grid: xr.Dataset, *, colour: str = "black") -> None:
     """Draw the edges between cells in and out of the mask."""
     from cartopy.crs import PlateCarree
     from matplotlib.collections import LineCollection
 
-    lat, lon, inside = _raster(grid, mask)
+    lat, lon, inside = _raster(mask, grid)
     lat_edge, lon_edge = np.clip(edges_midway(lat), -90, 90), edges_midway(lon)
     row, column = np.nonzero(inside[1:] != inside[:-1])
     ends = [np.stack([lon_edge[column + k], lat_edge[row + 1]], axis=-1) for k in (0, 1)]
@@ -59,12 +60,12 @@ def outline(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "bl
     ax.add_collection(LineCollection(segments, colors=colour, linewidths=0.6), autolim=False)
 
 
-def hatch(ax: "Axes", grid: xr.Dataset, mask: np.ndarray, *, colour: str = "0.15") -> None:
+def hatch(ax: "Axes", mask: xr.DataArray, grid: xr.Dataset, *, colour: str = "0.15") -> None:
     """Draw strokes, evenly spaced on the sphere, where cells are in the mask."""
     from cartopy.crs import PlateCarree
     from scipy.spatial import cKDTree
 
-    lat, lon, inside = _raster(grid, mask)
+    lat, lon, inside = _raster(mask, grid)
     rows = np.arange(-90 + 0.5 * _STROKES, 90, _STROKES)
     counts = np.maximum((360 * np.cos(np.deg2rad(rows)) / _STROKES).astype(int), 1)
     stroke_lat = np.repeat(rows, counts)
@@ -129,12 +130,12 @@ def half_diagonals(centres: np.ndarray) -> np.ndarray:
     return _SPARE * 0.5 * np.hypot(*(np.where(np.isfinite(side), side, widest) for side in sides))
 
 
-def _raster(grid: xr.Dataset, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _raster(mask: xr.DataArray, grid: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return latitudes and longitudes of the cells that are drawn, and which of them are in the mask."""
-    lat, lon = grid["lat"].values, grid["lon"].values
+    lat, lon, inside = grid["lat"].values, grid["lon"].values, mask.transpose(*grid_dims(grid)).values
     if lat.ndim == 1:
-        return _eastward(lat, lon, mask)
-    lat, lon, values = nearest_cells(lat, lon, mask.astype(float))
+        return _eastward(lat, lon, inside)
+    lat, lon, values = nearest_cells(lat, lon, inside.astype(float))
     return lat, lon, values == 1
 
 

@@ -26,15 +26,16 @@ def regime_window_maps(run: xr.Dataset | None, *, predictor: str = "ensemble") -
     """
     if run is None:
         return style.empty_figure(_NO_RUN)
-    regime = run["regime"].sel(predictor=predictor).transpose("window", *run["valid"].dims)
+    regime = run["regime"].sel(predictor=predictor)
     names = list(style.flags(regime).values())
     labels = [str(label) for label in run["window"].values]
     with style.style():
         columns = 2 if len(labels) == 4 else min(3, len(labels))
         title, grey = f"{style.run_title(run)}, {style.predictor_words(predictor)}", "land, and cells not used"
         figure, axes = map_panels(len(labels), n_columns=columns, title=title, grey=grey)
-        for values, ax, label in zip(regime.where(regime >= 0).values, axes, labels, strict=True):
-            mesh = draw_mesh(ax, run, values, **class_colours(style.regime_colours(names)))
+        for window, (ax, label) in enumerate(zip(axes, labels, strict=True)):
+            drawn = regime.isel(window=window)
+            mesh = draw_mesh(ax, drawn.where(drawn >= 0), run, **class_colours(style.regime_colours(names)))
             ax.set_title(style.years_text(label))
         name_classes(mesh, axes, names, fontsize=7, shrink=0.6, aspect=45)
         style.letter_panels(axes)
@@ -92,10 +93,11 @@ def change_likelihood_map(
         shades = list(style.colour_map("cmo.amp")(np.linspace(0.0, 0.95, len(LIKELIHOOD))))
         for ax, predictor in zip(axes, predictors, strict=True):
             fields = here.sel(predictor=predictor)
-            classes = likelihood_class(fields["change_probability"].values).astype(float)
-            mesh = draw_mesh(ax, run, np.where(classes < 0, np.nan, classes), **class_colours(shades))
-            outline(ax, run, fields["forced_change"].values == 1)
-            hatch(ax, run, fields["applicable"].values == 0)
+            change = fields["change_probability"]
+            classes = change.copy(data=likelihood_class(change.values))
+            mesh = draw_mesh(ax, classes.where(classes >= 0), run, **class_colours(shades))
+            outline(ax, fields["forced_change"] == 1, run)
+            hatch(ax, fields["applicable"] == 0, run)
             ax.set_title(f"Likelihood of a change of regime,{end}{style.predictor_words(predictor)}")
         words = [_stacked(word) if word in supported else f"({_stacked(word)})" for word in LIKELIHOOD]
         words = words if supported else [""] * len(words)
@@ -143,18 +145,18 @@ def model_agreement_maps(
         figure, axes = map_panels(4, n_columns=2, title=title, grey="\n".join(lines).removesuffix("."))
         figure.set_figheight(figure.get_figheight() + 0.3)
         regime = fields["regime"].where(fields["regime"] >= 0)
-        _draw_regimes(axes[0], regime.values, summary, names)
+        _draw_regimes(axes[0], regime, summary, names)
         for ax, name, title in (
             (axes[1], "agreement_share", f"{votes} with this regime"),
             (axes[2], "change_probability", f"Probability of a change of regime, mean over {votes.lower()}"),
             (axes[3], "forced_share", f"{votes} with a forced regime change"),
         ):
-            _draw_percentages(ax, 100 * fields[name].values, summary, full=name != "change_probability")
+            _draw_percentages(ax, 100 * fields[name], summary, full=name != "change_probability")
             ax.set_title(title)
         axes[0].set_title(f"Regime of most {votes.lower()}")
         # Both lie where most models have a forced change, which is drawn dark.
-        outline(axes[3], summary, fields["robustness"].values == 1, colour="#56B4E9")
-        hatch(axes[3], summary, fields["robustness"].values == 2, colour="white")
+        outline(axes[3], fields["robustness"] == 1, summary, colour="#56B4E9")
+        hatch(axes[3], fields["robustness"] == 2, summary, colour="white")
         style.letter_panels(axes)
         return figure
 
@@ -182,9 +184,9 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "styl
         figure, axes = map_panels(4, n_columns=2, title=title, grey=grey)
         figure.set_figheight(figure.get_figheight() + 0.3)
         for ax, name in zip(axes, ("surface", "set"), strict=False):
-            _draw_regimes(ax, fields[name].values, fields, names)
+            _draw_regimes(ax, fields[name], fields, names)
         for ax, name in zip(axes[2:], ("distance", "window_share"), strict=True):
-            _draw_percentages(ax, 100 * fields[name].values, fields, full=True)
+            _draw_percentages(ax, 100 * fields[name], fields, full=True)
         titles = ["Regimes from the surface alone", f"Regimes with {input_set}", "Difference of the probabilities"]
         for ax, title in zip(axes, [*titles, "Windows in which the regimes differ"], strict=True):
             ax.set_title(title)
@@ -192,16 +194,17 @@ def label_difference_maps(fields: xr.Dataset | None, *, predictor: str) -> "styl
         return figure
 
 
-def _draw_regimes(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, names: Sequence[str]) -> None:
-    mesh = draw_mesh(ax, grid, values, **class_colours(style.regime_colours(names)))
+def _draw_regimes(ax: "style.Axes", regime: xr.DataArray, grid: xr.Dataset, names: Sequence[str]) -> None:
+    mesh = draw_mesh(ax, regime, grid, **class_colours(style.regime_colours(names)))
     name_classes(mesh, ax, names, fontsize=7)
 
 
-def _draw_percentages(ax: "style.Axes", values: np.ndarray, grid: xr.Dataset, *, full: bool) -> None:
+def _draw_percentages(ax: "style.Axes", field: xr.DataArray, grid: xr.Dataset, *, full: bool) -> None:
     """Draw percentages, with a colour bar up to 100 or to the largest value of nearly all cells."""
+    values = field.values
     most = np.nanquantile(values, QUANTILE) if np.isfinite(values).any() else 100.0
     highest = 100.0 if full else min(100.0, max(10.0, 10 * np.ceil(most / 10)))
-    mesh = draw_mesh(ax, grid, values, cmap=style.colour_map("cmo.amp"), vmin=0, vmax=highest)
+    mesh = draw_mesh(ax, field, grid, cmap=style.colour_map("cmo.amp"), vmin=0, vmax=highest)
     extend = "max" if highest < 100 else "neither"
     bar_below(mesh, ax, extend=extend).set_label("%", fontsize=7)
 

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.arrays import Array
-from thor.core.errors import NetworkError, did_you_mean
+from thor.core.errors import GridError, NetworkError, did_you_mean
 from thor.core.variables import FEATURES, variable
 from thor.networks.inputs import cell_inputs
 from thor.networks.split import ROLES, SIMILAR_ADVICE, similar_oceans
@@ -101,6 +101,30 @@ class Samples:
     def term_factors(self, terms: Sequence[str]) -> Array:
         """Return by what the terms of the budget of each sample's cell are multiplied, shape (n_samples, n_terms)."""
         return np.stack([ocean.term_factors(terms) for ocean in (SimilarOcean(), *self.similar)])[self.ocean]
+
+    def values_of(self, dataset: xr.Dataset, names: Sequence[str]) -> Array:
+        """Return fields of a dataset in the cells of the samples, shape (n_samples, n_names).
+
+        Raises
+        ------
+        GridError
+            When the cells lie elsewhere in the dataset: its grid, or the order of its dims, is another one.
+        """
+        first = dataset[names[0]]
+        places = (dataset[axis].broadcast_like(first).transpose(*first.dims) for axis in ("lat", "lon"))
+        lat, lon = (place.values.ravel() for place in places)
+        sign = np.array([1, *(ocean.sign for ocean in self.similar)])[self.ocean]
+        if not (
+            self.index.max(initial=0) < first.size
+            and np.array_equal(sign * lat[self.index], self.lat)
+            and np.array_equal(lon[self.index], self.lon)
+        ):
+            raise GridError(
+                f"{names[0]} and the features that the samples were taken from are on different grids, or their dims "
+                "have another order. Make both from the same training ocean."
+            )
+        fields = (dataset[name].transpose(*first.dims).values.ravel()[self.index] for name in names)
+        return np.stack(list(fields), axis=1).astype(float)
 
     def to_train(self) -> "Samples":
         """Return the samples used to train: as they are, then the same in each similar ocean."""

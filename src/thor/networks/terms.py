@@ -21,29 +21,28 @@ LEAST_SPREAD, MOST_SPREAD = 0.02, 1.5
 """Bounds of the spread of a scaled term: no cell has a boundless likelihood, none a boundless spread in m s-2."""
 
 
-def budget_terms(budget: xr.Dataset, index: NDArray[np.int64]) -> Array:
-    """Return the terms of the budget in cells, shape (n_cells, n_terms), [m s-2].
+def budget_terms(budget: xr.Dataset, samples: Samples) -> Array:
+    """Return the terms of the budget in the cells of samples, shape (n_samples, n_terms), [m s-2].
 
     Parameters
     ----------
     budget : xarray.Dataset
-        `thor.core.variables.BUDGET_TERMS` [m s-2], NaN where unknown, and `analysis_mask`.
-    index : ndarray of int, shape (n_cells,)
-        Places in the flattened grid.
+        `thor.core.variables.BUDGET_TERMS` [m s-2], NaN where unknown.
+    samples : Samples
 
     Raises
     ------
     NetworkError
         When a term is missing.
+    GridError
+        When the budget lies on another grid than the samples.
     """
     if missing := [name for name in BUDGET_TERMS if name not in budget]:
         raise NetworkError(
             f"The vorticity budget lacks {', '.join(missing)}, so networks cannot predict its terms. Set "
             "modelling.terms_weight: 0."
         )
-    dims = budget["analysis_mask"].dims
-    fields = (budget[name].transpose(*dims).values.ravel() for name in BUDGET_TERMS)
-    return np.stack([field[index] for field in fields], axis=1).astype(float)
+    return samples.values_of(budget, BUDGET_TERMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class TermTargets:
         """
         if not weight:
             return None
-        terms = budget_terms(budget, samples.index) * samples.term_factors(BUDGET_TERMS)
+        terms = budget_terms(budget, samples) * samples.term_factors(BUDGET_TERMS)
         unknown = [name for name, column in zip(BUDGET_TERMS, terms.T, strict=True) if not (np.abs(column) > 0).any()]
         if unknown:
             raise NetworkError(

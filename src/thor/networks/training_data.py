@@ -219,10 +219,10 @@ def vote_labels(
     ------
     NetworkError
         When a term of the budget is not finite at a sample.
+    GridError
+        When the budget lies on another grid.
     """
-    dims = budget["analysis_mask"].dims
-    terms = (budget[term].transpose(*dims).values.ravel()[samples.index] for term in model.terms)
-    points = np.stack(list(terms), axis=1) * samples.term_factors(model.terms)
+    points = samples.values_of(budget, model.terms) * samples.term_factors(model.terms)
     if not np.isfinite(points).all():
         raise NetworkError(
             f"The vorticity budget is not finite at {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} "

@@ -48,7 +48,7 @@ def curvilinear_area(dataset: xr.Dataset, centres: Array, topology: Topology) ->
     """
     area = corner_area(curvilinear_corners(dataset, centres, topology))
     if "areacello" in dataset:
-        published = dataset["areacello"].values.astype(float)
+        published = dataset["areacello"].transpose(*dataset["lat"].dims).values.astype(float)
         area = np.where(np.isfinite(area), area, np.where(published > 0, published, np.nan))
     return area
 
@@ -72,7 +72,7 @@ def curvilinear_corners(dataset: xr.Dataset, centres: Array, topology: Topology)
     corners = corners_from_centres(centres, topology)
     if "lat_bnds" not in dataset.variables or "lon_bnds" not in dataset.variables:
         return corners
-    vertices = usable_vertices(dataset["lat_bnds"].values, dataset["lon_bnds"].values, centres)
+    vertices = usable_vertices(bounds_of(dataset, "lat"), bounds_of(dataset, "lon"), centres)
     area, from_vertices = corner_area(corners), corner_area(vertices)
     both = np.isfinite(area) & np.isfinite(from_vertices) & topology.surrounded(topology.known)
     # away from the poles of the grid
@@ -82,6 +82,15 @@ def curvilinear_corners(dataset: xr.Dataset, centres: Array, topology: Topology)
         warn_once(f"Cell areas are taken from the centres: bounds contradict them in {odd:.0%} of cells.")
         return corners
     return np.where(np.isfinite(from_vertices)[..., None], vertices, corners)
+
+
+def bounds_of(dataset: xr.Dataset, axis: str) -> Array:
+    """Return the bounds of `lat` or `lon` [degrees] with the dims of the coordinate first, and edges or vertices last.
+
+    They are stored in any order, as after ``dataset.transpose(..., "lat", "lon")``.
+    """
+    stored = dataset[f"{axis}_bnds"]
+    return stored.transpose(*(dim for dim in dataset[axis].dims if dim in stored.dims), ...).values.astype(float)
 
 
 def usable_vertices(lat_bnds: Array, lon_bnds: Array, centres: Array) -> Array:

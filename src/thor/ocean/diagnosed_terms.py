@@ -49,7 +49,7 @@ def diagnosed_terms(
     for name in windows:
         window, given = climatology.sel(window=name), transports[name]
         u, v = (_volume(given, f"{part}_column", grid, reference_density) for part in TRANSPORTS)
-        curl, depth = stress_curl(window, grid) / reference_density, climatology["deptho"].values.astype(float)
+        curl, depth = stress_curl(window, grid) / reference_density, grid.values(climatology["deptho"])
         each.append(_terms(curl, u, v, depth, grid))
     out = xr.Dataset(coords={name: climatology[name].variable for name in ("lat", "lon")})
     for term in (*DIAGNOSED_TERMS, *TRANSPORT_TORQUES):
@@ -102,4 +102,4 @@ def _volume(transports: xr.Dataset, name: str, grid: Grid, reference_density: fl
             f"{grid.shape}, or they lie elsewhere; expected those of one run. Make both again with "
             "`kedro run --pipeline data_engineering`."
         )
-    return transports[name].values.astype(float) / reference_density
+    return grid.values(transports[name]) / reference_density

@@ -82,7 +82,7 @@ def features(
     grid = Grid.from_dataset(ocean)
     ocean = polar_filtered(ocean, grid) if polar_filter and metric == "spherical" else ocean
     take_gradient = gradient if metric == "spherical" else published_gradient
-    fixed = _fixed_fields(_values(ocean, "deptho"), grid, take_gradient, extended=extended)
+    fixed = _fixed_fields(_values(ocean, "deptho", grid), grid, take_gradient, extended=extended)
     fields = _surface_fields(ocean, fixed, grid, take_gradient, stress_curl, reference_density, extended=extended)
     fields |= fixed
     valid = _valid(fields, grid)
@@ -123,7 +123,7 @@ def window_features(
     """
     grid = Grid.from_dataset(climatology)
     climatology = polar_filtered(climatology, grid) if polar_filter else climatology
-    fixed = _fixed_fields(_values(climatology, "deptho"), grid, gradient, extended=extended)
+    fixed = _fixed_fields(_values(climatology, "deptho", grid), grid, gradient, extended=extended)
     each = []
     for number in range(climatology.sizes["window"]):
         window = climatology.isel(window=number)
@@ -166,7 +166,7 @@ def _surface_fields(
     *,
     extended: bool,
 ) -> dict[str, Array]:
-    curl, zos = _stress_curl(ocean, grid, stress_curl, reference_density), _values(ocean, "zos")
+    curl, zos = _stress_curl(ocean, grid, stress_curl, reference_density), _values(ocean, "zos", grid)
     east, north = take_gradient(zos, grid)
     fields = {"wind_stress_curl": curl, "zos": zos, "zos_gradient_eastward": east, "zos_gradient_northward": north}
     return fields | (_extended_surface_fields(ocean, fields | fixed, grid, reference_density) if extended else {})
@@ -255,7 +255,7 @@ def feature_groups(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _stress_curl(ocean: xr.Dataset, grid: Grid, stress_curl: str, reference_density: float) -> Array:
     if stress_curl == "released":
-        return _values(ocean, "wind_stress_curl")
+        return _values(ocean, "wind_stress_curl", grid)
     _require_stress(ocean, "surface stress curl needs", "data_engineering.stress_curl: released")
     return curl_of_stress(ocean, grid) / reference_density
 
@@ -269,10 +269,10 @@ def _require_stress(ocean: xr.Dataset, what: str, instead: str) -> None:
         )
 
 
-def _values(ocean: xr.Dataset, name: str) -> Array:
+def _values(ocean: xr.Dataset, name: str, grid: Grid) -> Array:
     if name not in ocean:
         raise DataError(f"The features need '{name}'; the ocean has {', '.join(map(str, ocean.data_vars))}.")
-    return ocean[name].values.astype(float)
+    return grid.values(ocean[name])
 
 
 def _dataset(

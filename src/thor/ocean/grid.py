@@ -15,7 +15,7 @@ from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError
 from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas
-from thor.ocean.areas import curvilinear_area, parallel_area
+from thor.ocean.areas import bounds_of, curvilinear_area, parallel_area
 from thor.ocean.constants import EARTH_ROTATION
 from thor.ocean.longitudes import Columns, columns_around
 from thor.ocean.sphere import displacement, unit_vectors
@@ -152,6 +152,10 @@ class Grid:
         """Return scalars with the value of the original in every repeated cell: halos may be out of date."""
         return self.neighbour(values, (0, 0))
 
+    def values(self, field: xr.DataArray) -> Array:
+        """Return the values of a field on this grid in float64, with rows and columns as the last axes."""
+        return field.transpose(..., *self.dims).values.astype(float)
+
     def wrap(self, values: Array, name: str, **attrs: str) -> xr.DataArray:
         """Return `values` as a DataArray on this grid's dims."""
         return xr.DataArray(values, dims=self.dims, name=name, attrs=attrs)
@@ -231,7 +235,7 @@ def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
     between = np.sort(np.stack([edges_midway(lat)[:-1], edges_midway(lat)[1:]]), axis=0)
     spacing, between = 2 * np.abs(between - lat), np.clip(between, -90.0, 90.0)
     if "lat_bnds" in dataset.variables:
-        stored = np.clip(np.sort(dataset["lat_bnds"].values.astype(float).T, axis=0), -90.0, 90.0)
+        stored = np.clip(np.sort(bounds_of(dataset, "lat").T, axis=0), -90.0, 90.0)
         share = np.where(np.isclose(np.abs(stored), 90.0), ODD_POLE, ODD_EDGE)
         odd = ~(np.abs(stored - between) <= share * spacing).all(axis=0)
         low, high = stored[:, np.argsort(lat)]
@@ -250,7 +254,7 @@ def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
     """Return the stored edges of columns, or those midway between the longitudes where the stored ones are wrong."""
     if "lon_bnds" not in dataset.variables:
         return columns.west, columns.east
-    west, east = dataset["lon_bnds"].values.astype(float).T
+    west, east = bounds_of(dataset, "lon").T
     lon, width, expected = dataset["lon"].values, (east - west + 180) % 360 - 180, columns.east - columns.west
     off = np.maximum(np.abs((west + width / 2 - lon + 180) % 360 - 180), np.abs(np.abs(width) - expected))
     odd = ~(off <= ODD_EDGE * expected)

@@ -66,17 +66,26 @@ def published_gradient(field: Array, grid: Grid) -> tuple[Array, Array]:
     ----------
     field : ndarray of shape (n_rows, n_columns)
     grid : Grid
-        Regular; longitudes ascending in [0, 360).
+        Regular and global, with rows from south to north and columns from west to east.
 
     Returns
     -------
     eastward, northward : ndarray of shape (n_rows, n_columns)
         [field units per m]; NaN where any neighbour is missing.
+
+    Raises
+    ------
+    GridError
+        On other grids.
     """
-    if np.ptp(grid.lat, axis=1).max() > 0 or not grid.periodic:
-        raise GridError("The published metric needs a global regular grid; set data_engineering.metric: spherical.")
+    ascending = (np.diff(grid.lat[:, 0]) > 0).all() and (np.diff(grid.lon[0]) % 360 < 180).all()
+    if np.ptp(grid.lat, axis=1).max() > 0 or not grid.periodic or not ascending:
+        raise GridError(
+            "The published metric needs a global regular grid with rows from south to north and columns from west to "
+            "east; set data_engineering.metric: spherical."
+        )
     # The published arrays start at the date line, where their differences are one-sided.
-    seam = int(np.searchsorted(grid.lon[0], 180))
+    seam = int(np.argmin((grid.lon[0] - 180) % 360))
     field, lat = np.roll(field, -seam, axis=1), grid.lat
     spacing_lon = np.roll(lat, -1, axis=0) - lat
     eastward = np.gradient(field, axis=1) / (np.abs(np.cos(np.deg2rad(lat))) * METRES_PER_DEGREE * spacing_lon)

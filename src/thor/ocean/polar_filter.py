@@ -21,8 +21,8 @@ def polar_filtered(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
     """
     if not _is_regular(grid):
         return ocean
-    names = [name for name in _FILTERED if name in ocean and ocean[name].dims[-2:] == grid.dims]
-    fields = {name: ocean[name].copy(data=polar_filter(ocean[name].values.astype(float), grid)) for name in names}
+    given = (ocean[name].transpose(..., *grid.dims) for name in _FILTERED if name in ocean)
+    fields = {str(field.name): field.copy(data=polar_filter(grid.values(field), grid)) for field in given}
     return ocean.assign(fields).assign_attrs(polar_filter="averaged along polar rows before differences are taken")
 
 

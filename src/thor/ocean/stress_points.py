@@ -233,7 +233,7 @@ def component_at(dataset: xr.Dataset, point: str, grid: Grid) -> Component:
     name = f"tau{point}o"
     if name not in dataset:
         raise GridError(f"The stress needs '{name}'; the dataset has {', '.join(map(str, dataset.data_vars))}.")
-    values = dataset[name].values.astype(float)
+    values = grid.values(dataset[name])
     if values.shape != grid.shape:
         raise GridError(f"'{name}' has shape {values.shape}, the grid {grid.shape}; take one time step or mean of it.")
     lat, lon = _positions(dataset, point, grid)

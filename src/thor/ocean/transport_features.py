@@ -37,10 +37,10 @@ def transport_features(ocean: xr.Dataset, grid: Grid) -> dict[str, Array]:
     """
     if "transport_northward" not in ocean:
         return {}
-    depth = ocean["deptho"].values.astype(float)
+    depth = grid.values(ocean["deptho"])
 
     def at_sea(name: str) -> Array:
-        return np.where(np.isfinite(depth), ocean[name].transpose(*grid.dims).values, np.nan)
+        return np.where(np.isfinite(depth), grid.values(ocean[name]), np.nan)
 
     northward = at_sea("transport_northward")
     fields = _with_corners(beta_advection(northward, grid.lat), grid)
@@ -85,7 +85,7 @@ def window_transport_features(
     windows, known = (list(map(str, dataset["window"].values)) for dataset in (climatology, terms))
     if set(windows) - set(known):
         return None
-    like = climatology["zos"].isel(window=0)
+    like = climatology["zos"].isel(window=0).transpose(*grid.dims)
     each = []
     for window in windows:
         of_window = terms.isel(window=known.index(window))

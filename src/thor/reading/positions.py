@@ -212,14 +212,14 @@ def _coordinates_of(dataset: xr.Dataset, variable_id: str, where: str) -> xr.Dat
             f"{found}_bounds",
             f"vertices_{_STANDARD_NAMES[short]}",
         ):
-            if candidate not in dataset.variables or set(dataset[candidate].dims[:-1]) != set(array.dims):
+            if candidate not in dataset.variables or not set(array.dims) <= set(dataset[candidate].dims):
                 continue
-            n_edges = {1: 2, 2: 4}.get(array.ndim)
-            if dataset[candidate].shape[-1] == n_edges:
-                out[f"{short}_bnds"] = dataset[candidate].transpose(*array.dims, ...).variable
+            bounds = dataset[candidate].transpose(*array.dims, ...)
+            expected = *array.shape, {1: 2, 2: 4}.get(array.ndim)
+            if bounds.shape == expected:
+                out[f"{short}_bnds"] = bounds.variable
             else:
-                shape = dataset[candidate].shape
-                warn_once(where, f"bounds '{candidate}' have shape {shape}, expected {n_edges} at the end; not used")
+                warn_once(where, f"bounds '{candidate}' have shape {bounds.shape}, expected {expected}; not used")
             break
     if ("lat_bnds" in out) != ("lon_bnds" in out):
         out = {name: array for name, array in out.items() if not name.endswith("_bnds")}

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from thor.core.variables import BUDGET_TERMS
+from thor.ocean.cells import on_same_grid
 from thor.ocean.sphere import sphere_blocks
 from thor.regimes.clustering import budget_points, cell_areas
 from thor.regimes.naming import regime_meanings, regime_names
@@ -61,14 +62,20 @@ def regime_balances(budget: xr.Dataset, regimes: xr.Dataset, *, settings: Balanc
         `best_subset_frequency` (share of resamples with the same best set), `area_fraction`, `n_cells`; attribute
         `global_m_score` (area-weighted mean of the best scores). A regime without cells holds NaN.
 
+    Raises
+    ------
+    DataError
+        When a term, the mask or an area is missing.
+    GridError
+        When budget and regimes are on different grids.
+
     Notes
     -----
     Dominant-balance score of Kaiser et al. 2022, doi:10.1016/j.engappai.2022.105496; see `m_score`.
     """
     points, mask = budget_points(budget)
-    dims = budget["analysis_mask"].dims
     names = regime_names(regimes)
-    regime = regimes["regime"].transpose(*dims).values[mask].astype(int)
+    regime = on_same_grid(budget["analysis_mask"], regimes, "regime")[mask].astype(int)
     area = cell_areas(budget)[mask]
     blocks = block_numbers(budget, settings.block_degrees)
     subsets = term_subsets(len(BUDGET_TERMS))

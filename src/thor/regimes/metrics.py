@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from thor.ocean.budget import closure_rms
+from thor.ocean.cells import on_same_grid
 from thor.regimes.clustering import budget_points, cell_areas
 from thor.regimes.consensus import adjusted_rand_index, build_consensus, contingency, mean_of_pairs, pairwise_agreement
 from thor.regimes.regime_model import RegimeModel, reference_labels
@@ -35,9 +36,9 @@ def clustering_metrics(budget: xr.Dataset, regimes: xr.Dataset, model: RegimeMod
     of_run, clusters = model.cell_regimes(points)
     agreement = pairwise_agreement(of_run, model.n_regimes)
     consensuses = independent_consensuses(model, clusters)
-    dims = budget["analysis_mask"].dims
-    regime = regimes["regime"].transpose(*dims).values[mask]
-    confidence = regimes["regime_confidence"].transpose(*dims).values[mask].astype(float)
+    regime, confidence = (
+        on_same_grid(budget["analysis_mask"], regimes, name)[mask] for name in ("regime", "regime_confidence")
+    )
     area = cell_areas(budget)[mask]
     metrics: dict[str, Any] = {
         "n_cells": int(mask.sum()),
@@ -58,7 +59,7 @@ def clustering_metrics(budget: xr.Dataset, regimes: xr.Dataset, model: RegimeMod
         "stability_ari": _number(mean_of_pairs(pairwise_agreement(consensuses, model.n_regimes))),
         "single_run_ari": _number(mean_of_pairs(agreement)),
         "groups": group_table(model, agreement),
-        "mean_confidence": float(np.average(confidence, weights=area)),
+        "mean_confidence": float(np.average(confidence.astype(float), weights=area)),
         "area_fraction": area_fractions(regime, area, model.names),
         "weighting": dict.fromkeys(("inertia", "closure_rms", "stability_ari", "single_run_ari"), "cell")
         | {"groups": "run", "mean_confidence": "area", "area_fraction": "area"},

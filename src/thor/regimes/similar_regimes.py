@@ -7,6 +7,7 @@ import xarray as xr
 
 from thor.core.errors import DataError
 from thor.core.variables import variable
+from thor.ocean.cells import on_one_grid
 from thor.ocean.similar_oceans import SimilarOcean
 from thor.regimes.clustering import budget_points
 from thor.regimes.regime_model import RegimeModel
@@ -44,7 +45,10 @@ def similar_regimes(
     ------
     DataError
         When a term or the mask is missing, or fewer than `SIMILAR_CELLS` cells are labelled.
+    GridError
+        When budget and regimes are on different grids.
     """
+    budget, regimes = on_one_grid(budget, regimes)
     regime = regimes["regime"]
     oceans = [SimilarOcean(sign, amplitude) for amplitude in dict.fromkeys((1.0, *amplitudes)) for sign in (1, -1)][1:]
 

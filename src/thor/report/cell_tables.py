@@ -10,6 +10,7 @@ import xarray as xr
 from thor.attribution.methods import labels
 from thor.figures.attribution import feature_label
 from thor.figures.style import exact_percent
+from thor.ocean.cells import grid_dims, on_one_grid
 
 
 def probability_table(
@@ -27,6 +28,7 @@ def probability_table(
         Row and column of the cell.
     predictor : str
     """
+    uncertainty, regimes = on_one_grid(uncertainty, regimes)
     cell, votes = _cell(uncertainty, place, predictor), _cell(regimes, place)["regime_votes"].values
     level = f"{exact_percent(float(uncertainty.attrs['credible_level']))} %"
     in_set = cell["regime_set"].values
@@ -60,7 +62,7 @@ def attribution_table(
     predictor : str
     """
     table = {}
-    for method, explanation in explanations.items():
+    for method, explanation in zip(explanations, on_one_grid(*explanations.values()), strict=True):
         if predictor not in explanation["predictor"].values:
             continue
         cell = _cell(explanation, place, predictor)
@@ -105,6 +107,7 @@ def trust_table(
     place : tuple of int
     predictor : str
     """
+    uncertainty, regimes = on_one_grid(uncertainty, regimes)
     cell, label = _cell(uncertainty, place, predictor), _cell(regimes, place)
     names = str(uncertainty.attrs["regimes"]).split()
     label_number = int(label["regime"])
@@ -128,8 +131,7 @@ def trust_table(
 
 
 def _cell(fields: xr.Dataset, place: tuple[int, ...], predictor: str | None = None) -> xr.Dataset:
-    dims = fields["valid" if "valid" in fields else "analysis_mask"].dims
-    cell = fields.isel(dict(zip(dims, place, strict=True)))
+    cell = fields.isel(dict(zip(grid_dims(fields), place, strict=True)))
     return cell if predictor is None else cell.sel(predictor=predictor)
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -18,9 +18,10 @@ from thor.core.errors import ConfigError, did_you_mean
 from thor.core.parallel import in_threads
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
 from thor.figures.style import colour_map, flags, regime_colours
+from thor.ocean.cells import on_one_grid
 from thor.regimes.naming import regime_meanings
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
-from thor.report.rasters import cell_map
+from thor.report.rasters import CellMap, cell_map
 
 _SWATCHES = 64
 
@@ -133,7 +134,7 @@ def ocean_content(
         `grid`: the cell map; `regimes`: names and colours; `layers`: maps with their colours and legends; `cells`:
         packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: their axes.
     """
-    dims = tuple(map(str, features["valid"].dims))
+    features, vorticity_budget, regimes, split = on_one_grid(features, vorticity_budget, regimes, split)
     names = list(flags(regimes["regime"]).values())
     shown = (features["valid"] == 1) | (regimes["regime"] >= 0)
     cells = cell_map(features, shown, max_cells=max_cells)
@@ -141,7 +142,7 @@ def ocean_content(
     # Players that are groups of features have no place among the features of the explorer.
     explained = (str(name) for attribution in attributions.values() for name in attribution["feature"].values)
     used = [name for name in dict.fromkeys(explained) if name in features] or [f for f in FEATURES if f in features]
-    take = partial(cells.take, dims=dims)
+    take = cells.take
     content: dict[str, dict[str, Any]] = {
         "regime": packed_labels(take(regimes["regime"])),
         "confidence": packed_shares(take(regimes["regime_confidence"])),
@@ -156,15 +157,16 @@ def ocean_content(
     predictors: list[str] = []
     if regime_uncertainty is not None:
         predictors = [str(name) for name in regime_uncertainty["predictor"].values]
-        content |= _of_networks(regime_uncertainty, take, dims, bits, cells.index)
+        _, regime_uncertainty = on_one_grid(features, regime_uncertainty)
+        content |= _of_networks(regime_uncertainty, cells, bits)
         doubt = take(regime_uncertainty["predictive_entropy"])[0]
         right &= take(_most_probable(regime_uncertainty))[0] == take(regimes["regime"])
-    for method, attribution in attributions.items():
+    for method, attribution in zip(attributions, on_one_grid(features, *attributions.values())[1:], strict=True):
         for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
-            values = take(attribution[name].reindex(feature=used).transpose("predictor", "feature", *dims))
+            values = take(attribution[name].reindex(feature=used).transpose("predictor", "feature", ...))
             content[f"{method}.{name}"] = packed_numbers(values)
         if "converged" in attribution:
-            content[f"{method}.converged"] = packed_labels(take(attribution["converged"].transpose("predictor", *dims)))
+            content[f"{method}.converged"] = packed_labels(take(attribution["converged"].transpose("predictor", ...)))
     test = {name: value for value, name in flags(split["role"]).items()}.get("test", -1)
     return {
         "grid": cells.to_page(),
@@ -182,13 +184,10 @@ def ocean_content(
     }
 
 
-def _of_networks(
-    fields: xr.Dataset, take: Callable[[xr.DataArray], AnyArray], dims: tuple[str, ...], bits: float, index: AnyArray
-) -> dict[str, dict[str, Any]]:
+def _of_networks(fields: xr.Dataset, cells: CellMap, bits: float) -> dict[str, dict[str, Any]]:
     """Return the predictions of the networks in every cell."""
-    fields = fields.transpose("predictor", "regime", *dims)
-    sets = (fields["regime_set"] == 1).values
-    in_set = np.tensordot(2 ** np.arange(sets.shape[1]), np.moveaxis(sets, 1, 0), axes=1)
+    fields, take = fields.transpose("predictor", "regime", ...), cells.take
+    in_set = np.tensordot(2 ** np.arange(fields.sizes["regime"]), take(fields["regime_set"] == 1), axes=(0, 1))
     content = {
         "predicted": packed_labels(take(_most_probable(fields))),
         "probability_of_predicted": packed_shares(take(fields["regime_probability"].max("regime"))),
@@ -196,7 +195,7 @@ def _of_networks(
         "mutual_information": packed_range(take(fields["mutual_information"]), 0.0, bits),
         "superiority": packed_shares(take(fields["superiority"])),
         "applicable": packed_labels(take(fields["applicable"])),
-        "regime_set": packed(in_set.reshape(len(sets), -1)[:, index].astype(np.uint32)),
+        "regime_set": packed(in_set.astype(np.uint32)),
     }
     names = [f"regime_probability{end}" for end in ("", "_lower", "_upper")]
     return content | {name: packed_shares(take(fields[name])) for name in names}

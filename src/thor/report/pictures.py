@@ -10,6 +10,7 @@ import xarray as xr
 
 from thor.core.arrays import AnyArray
 from thor.figures.style import LAND_COLOUR, regime_colours, years_text
+from thor.ocean.cells import on_one_grid
 from thor.regimes.naming import regime_meanings
 from thor.report.rasters import LAND_PIXEL, OUTSIDE_PIXEL, CellMap, cell_map
 from thor.report.scenarios import baseline_in_words
@@ -34,8 +35,9 @@ def regime_picture(features: xr.Dataset, regimes: xr.Dataset) -> dict[str, Any]:
         `source`: a PNG as data URL; `alt`, `title`, `caption`; `legend`: a list of `label` and `colour`.
     """
     meanings = regime_meanings(regimes)
+    features, regimes = on_one_grid(features, regimes)
     cells = cell_map(features, regimes["regime"] >= 0, max_cells=_EVERY_CELL)
-    labels = cells.take(regimes["regime"], tuple(map(str, features["valid"].dims)))
+    labels = cells.take(regimes["regime"])
     colours = regime_colours(list(meanings))
     return {
         "title": "Dynamical regimes",
@@ -65,10 +67,9 @@ def change_picture(run: xr.Dataset, *, colours: Sequence[str]) -> dict[str, Any]
     if not compared.size:
         return None
     here = run.isel(window=int(compared[-1]), predictor=0)
-    dims = tuple(map(str, run["valid"].dims))
     cells = cell_map(run, run["valid"] == 1, max_cells=_EVERY_CELL)
-    classes = likelihood_class(cells.take(here["change_probability"], dims))
-    forced = cells.take(here["forced_change"], dims) == 1
+    classes = likelihood_class(cells.take(here["change_probability"]))
+    forced = cells.take(here["forced_change"]) == 1
     name = f"{run.attrs['source_id']}, {run.attrs['experiment_id']}"
     window, baseline = str(here["window"].values), str(here["baseline_window"].values)
     return {

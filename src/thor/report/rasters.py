@@ -15,6 +15,7 @@ from thor.core.arrays import AnyArray
 from thor.core.errors import DataError
 from thor.figures.maps import CENTRAL_LONGITUDE
 from thor.figures.mesh import cell_at
+from thor.ocean.cells import grid_dims
 from thor.ocean.sphere import unit_vectors
 from thor.report.arrays import packed
 
@@ -38,6 +39,8 @@ class CellMap:
         Number of the cell at each pixel of an Equal Earth map, or `LAND_PIXEL` or `OUTSIDE_PIXEL`.
     stride : int
         Step between the cells that are shown, in each direction.
+    dims : (str, str)
+        Those of the grid.
     """
 
     index: AnyArray
@@ -45,11 +48,12 @@ class CellMap:
     lon: AnyArray
     pixels: AnyArray
     stride: int
+    dims: tuple[str, str]
 
-    def take(self, field: xr.DataArray, dims: tuple[str, ...]) -> AnyArray:
-        """Return the values of a field at the cells, shape (..., n_cells); `dims` are those of the grid."""
-        values = field.transpose(..., *dims).values
-        return values.reshape(*values.shape[: -len(dims)], -1)[..., self.index]
+    def take(self, field: xr.DataArray) -> AnyArray:
+        """Return the values of a field on the grid at the cells, shape (..., n_cells)."""
+        values = field.transpose(..., *self.dims).values
+        return values.reshape(*values.shape[:-2], -1)[..., self.index]
 
     def to_page(self) -> dict[str, Any]:
         """Return positions and picture for the page."""
@@ -79,7 +83,7 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
     DataError
         When no cell is shown.
     """
-    dims = tuple(map(str, shown.dims))
+    dims = grid_dims(grid)
     lat, lon = (grid[name].values for name in ("lat", "lon"))
     if lat.ndim == 1:
         lat, lon = np.meshgrid(lat, lon, indexing="ij")
@@ -93,7 +97,7 @@ def cell_map(grid: xr.Dataset, shown: xr.DataArray, *, max_cells: int) -> CellMa
     if not chosen.any():
         raise DataError(f"max_cells = {max_cells} leaves no cell of {int(wanted.sum())}. Raise reporting.max_cells.")
     pixels = _pixels(lat, lon, chosen, stride)
-    return CellMap(np.flatnonzero(chosen), lat[chosen], lon[chosen] % 360.0, pixels, stride)
+    return CellMap(np.flatnonzero(chosen), lat[chosen], lon[chosen] % 360.0, pixels, stride, dims)
 
 
 def _pixels(lat: AnyArray, lon: AnyArray, chosen: AnyArray, stride: int) -> AnyArray:

@@ -10,7 +10,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.figures.style import MILLION_KM2, flags
 from thor.figures.tracking_curves import experiment_colours
-from thor.ocean.cells import grid_mark
+from thor.ocean.cells import grid_mark, on_one_grid
 from thor.reading.runs import is_at_level, is_control
 from thor.report.arrays import packed_labels, packed_shares
 from thor.report.rasters import CellMap, cell_map
@@ -177,12 +177,11 @@ def area_series(areas: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _run(key: str, run: xr.Dataset, cells: CellMap, skill: Mapping[str, Any] | None) -> dict[str, Any]:
     windows, predictors = (list(map(str, run[dim].values)) for dim in ("window", "predictor"))
-    dims = tuple(map(str, run["valid"].dims))
 
     def layer(name: str) -> AnyArray:
         # Windows come last: neighbours in time are alike, which compresses well.
-        field = run[name].transpose("window", "predictor", *dims, missing_dims="ignore")
-        return np.moveaxis(cells.take(field, dims), 0, -1)
+        field = run[name].transpose("window", "predictor", ..., missing_dims="ignore")
+        return np.moveaxis(cells.take(field), 0, -1)
 
     return {
         "key": key,
@@ -210,9 +209,8 @@ def _truth(run: xr.Dataset, cells: CellMap, read: Callable[[], xr.Dataset] | Non
     """Return the true regimes of the windows of a run, those of other windows being missing; nothing if not known."""
     if read is None:
         return {}
-    dims = tuple(map(str, run["valid"].dims))
-    field = read()["true_regime"].reindex(window=run["window"].values, fill_value=-1).transpose("window", *dims)
-    return {"truth": packed_labels(np.moveaxis(cells.take(field, dims), 0, -1))}
+    truth = on_one_grid(run, read())[1]["true_regime"].reindex(window=run["window"].values, fill_value=-1)
+    return {"truth": packed_labels(np.moveaxis(cells.take(truth.transpose("window", ...)), 0, -1))}
 
 
 def _flagged(field: xr.DataArray) -> xr.DataArray:

@@ -17,7 +17,7 @@ from thor.core.errors import DataError, GridError, left_out_on_error, listed
 from thor.core.fingerprint import fingerprint
 from thor.core.variables import variable
 from thor.core.warn import warn_once
-from thor.ocean.cells import on_same_grid
+from thor.ocean.cells import on_one_grid, on_same_grid
 from thor.reading.runs import is_at_level, is_control, level_words
 from thor.regimes.naming import class_flags
 from thor.tracking import RunDatasets
@@ -176,7 +176,7 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     total = {name: field.sel(window=labels) for name, field in sums.items()}
     mean, before = total["probability"] / n_members, total["baseline"] / n_members
     variance = (total["square"] - n_members * mean**2) / (n_members - 1)
-    emerged = xr.concat(years, "member")
+    emerged = xr.concat(years, "member").load()
     # A member in which nothing emerges is later than all windows: the median of two is finite if both have emerged.
     median = emerged.fillna(np.inf).median("member")
     known = mean.notnull().all(("window", "regime"))
@@ -251,7 +251,7 @@ def _added(sums: Mapping[str, xr.DataArray], member: xr.Dataset, baselines: RunD
 
 def _change(before: xr.DataArray, after: xr.DataArray) -> xr.DataArray:
     """Return P(change) between two windows by maximal coupling, NaN where one of them is missing."""
-    unchanged: xr.DataArray = xr.apply_ufunc(np.minimum, before, after).sum("regime", skipna=False)
+    unchanged: xr.DataArray = xr.apply_ufunc(np.minimum, before, after, dask="allowed").sum("regime", skipna=False)
     return 1 - unchanged
 
 
@@ -262,7 +262,7 @@ def _baseline(member: xr.Dataset, baselines: RunDatasets, like: xr.DataArray) ->
     parent = str(member.attrs.get("parent", ""))
     if not any(labels) or parent not in baselines:
         return before
-    probability = baselines[parent]()["regime_probability"]
+    probability = on_one_grid(member, baselines[parent]())[1]["regime_probability"]
     for place, label in enumerate(labels):
         if label in probability["window"].values:
             field = probability.sel(window=label).transpose(*before.dims[1:])

@@ -116,6 +116,8 @@ def multimodel_summary(
         first = here if first is None else first
         require_alike(first, here, "experiment_id")
         keys.append(run_key(here))
+        if "window" in here.dims:
+            raise DataError(f"{keys[-1]} has {here.sizes['window']} windows; select one, as run.sel(window=...).")
         model = str(here.attrs["source_id"])
         native = regime_shares(here["regime_probability"], here)
         found.setdefault(model, []).append((to_common_grid(here, grid), native, str(here["window"].values)))

@@ -15,7 +15,7 @@ from thor.networks.predictor import ENSEMBLE, Predictor, columns, in_set
 from thor.networks.samples import Samples
 from thor.networks.scaler import FeatureScaler
 from thor.networks.split import TEST
-from thor.ocean.cells import on_same_grid
+from thor.ocean.cells import on_one_grid, on_same_grid
 from thor.uncertainty.applicability import DECIMALS, Applicability
 from thor.uncertainty.conformal import ConformalModel, basin_sets, nonconformity
 from thor.uncertainty.left_out import LeftOutBasin
@@ -226,6 +226,7 @@ def mistakes_in_test(uncertainty: xr.Dataset, regimes: xr.Dataset, split: xr.Dat
     regimes, split : xarray.Dataset
         `regime` and `role` on the same grid.
     """
+    uncertainty, regimes, split = on_one_grid(uncertainty, regimes, split)
     predicted = uncertainty["regime_probability"].fillna(-1).argmax("regime")
     counted = (split["role"] == TEST) & (regimes["regime"] >= 0) & (uncertainty["valid"] == 1)
     return (predicted != regimes["regime"]).where(counted).astype(float)

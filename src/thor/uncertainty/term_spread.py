@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from thor.core.errors import NetworkError
+from thor.core.variables import BUDGET_TERMS
 from thor.networks.predictor import ENSEMBLE, columns
 from thor.networks.stack import NetworkStack
 from thor.networks.terms import budget_terms, over_networks
@@ -40,8 +41,8 @@ def term_spread_factors(left_out: Mapping[str, LeftOutBasin], budget: xr.Dataset
         if not isinstance(stack, NetworkStack) or stack.terms_head is None:
             return None
         names, samples = list(stack.terms_head.names), cells.samples
-        first, second = _neighbours(samples.index, budget["analysis_mask"].shape[1])
-        true = budget_terms(budget, samples.index)
+        first, second = _neighbours(samples.index, budget[BUDGET_TERMS[0]].shape[1])
+        true = budget_terms(budget, samples)
         value, spread = stack.terms(columns(cells.inputs, samples.features, stack.features))
         difference, deviation = over_networks(value[:, second] - value[:, first], spread[:, second] - spread[:, first])
         ratio = np.abs(difference - (true[second] - true[first])) / deviation
