@@ -29,7 +29,7 @@ def cause(caught) -> BaseException:
 def test_what_is_saved_is_loaded(tmp_path, contract, make, chunks):
     dataset = FieldDataset(filepath=str(tmp_path / "new" / "field.nc"), contract=contract, chunks=chunks)
     assert not dataset.exists()
-    saved = make()
+    saved = make().assign_attrs(source="made", levels=np.array([0.05, 0.95]))
     before = saved.copy(deep=True)
     dataset.save(saved)
     xr.testing.assert_identical(saved, before)
@@ -159,7 +159,7 @@ def test_the_preview_shows_units_and_ranges(tmp_path):
     assert preview["dims"] == {"lat": 9, "lon": 16}
     assert preview["variables"]["areacello"]["units"] == "m2"
     assert preview["variables"]["areacello"]["range"] == ["1e+10", "1e+10"]
-    assert preview["attributes"] == {"title": "a budget"}
+    assert preview["attributes"] == {"Conventions": "CF-1.11", "title": "a budget"}
 
 
 # -- a file that the user may give -------------------------------------------------------------------------------------

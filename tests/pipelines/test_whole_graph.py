@@ -7,6 +7,7 @@ import re
 import threading
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +89,27 @@ def test_every_dataset_of_the_catalog_is_written(run):
     ]
     assert "nodes in" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_programs_without_xarray_find_the_types_and_references_of_the_conventions(run):
+    root, _ = run
+    # those of the archive are the idealized climate models'
+    written = [path for path in files(root) if path.suffix == ".nc" and not path.parts[1].startswith("archive")]
+    assert len(written) > 40
+    for path in written:
+        with netCDF4.Dataset(root / path) as file:
+            assert file.Conventions == "CF-1.11", path
+            names = set(file.variables)
+            for name, variable in file.variables.items():
+                where = f"{path}: {name}"
+                coordinates = getattr(variable, "coordinates", "").split()
+                assert {*coordinates, getattr(variable, "bounds", name)} <= names, where
+                assert variable.dtype != np.int64, where
+                assert variable.dtype is not str or name not in file.dimensions, where
+                for axis in ("lat", "lon"):
+                    assert sum(each.startswith(axis) for each in coordinates) <= 1, where
+                if name in file.dimensions:
+                    assert "_FillValue" not in variable.ncattrs(), where
 
 
 def test_budget_features_and_regimes_agree(run):

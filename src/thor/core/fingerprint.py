@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from thor.core.netcdf_encoding import CF
+
 ATTRIBUTE = "thor_fingerprint"
 """Global attribute under which a collection keeps the fingerprint of each file."""
 
 CONTENT = "thor_content"
 """Global attribute under which a field that may also be the user's keeps the checksum of what THOR wrote."""
+
+_OF_FILES = (ATTRIBUTE, CONTENT, *CF)
+"""Global attributes that files have and what is written to them has not."""
 
 _BLOCK_BYTES = 64 * 2**20
 _NOT_CODE = (
@@ -127,9 +132,7 @@ def _hash(part: Any) -> bytes:
 
 def _hash_attrs(attrs: Mapping[Any, Any]) -> bytes:
     # Attributes come back from a file as other kinds of numbers (1 as numpy.int64), so only their text counts.
-    text = {
-        str(key): str(np.asarray(value).tolist()) for key, value in attrs.items() if key not in (ATTRIBUTE, CONTENT)
-    }
+    text = {str(key): str(np.asarray(value).tolist()) for key, value in attrs.items() if key not in _OF_FILES}
     return _hash(json.dumps(text, sort_keys=True))
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from thor.core.arrays import AnyArray
 from thor.core.atomic import replacing, replacing_folder
 from thor.core.errors import require_packages
+from thor.core.netcdf_encoding import as_cf, encoding_of
 
 StoreFormat = Literal["zarr", "netcdf"]
 
@@ -77,8 +78,8 @@ def new_store(path: Path, kind: StoreFormat, header: xr.Dataset, fields: Mapping
 def _netcdf(path: Path, header: xr.Dataset, fields: Mapping[str, FieldLayout]) -> Iterator[Put]:
     import netCDF4
 
-    plain = {name: {"_FillValue": None} for name in header.variables if header[name].dtype.kind in "biu"}
-    header.to_netcdf(path, engine="netcdf4", encoding=plain)
+    header = as_cf(header)
+    header.to_netcdf(path, engine="netcdf4", encoding={name: encoding_of(header, name) for name in header.variables})
     with netCDF4.Dataset(path, "a") as file:
         for name, layout in fields.items():
             created = file.createVariable(

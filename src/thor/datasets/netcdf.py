@@ -1,7 +1,7 @@
 """NetCDF files: read with a clear error, written whole, the same content to the same bytes."""
 
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ import xarray as xr
 
 from thor.core.atomic import replacing, show
 from thor.core.errors import DataError
+from thor.core.netcdf_encoding import CF, as_cf, encoding_of
 
 _SMALL = 2 * 2**30
 
@@ -25,9 +26,10 @@ def read(path: Path, *, chunks: dict[str, int] | str | None = None, header: bool
     """
     try:
         if chunks is not None:
-            return open_netcdf(path, chunks=chunks).drop_encoding()
+            return _without_conventions(open_netcdf(path, chunks=chunks).drop_encoding())
         with open_netcdf(path, chunks=None) as dataset:
-            return (dataset.drop_vars(dataset.data_vars) if header else dataset).load().drop_encoding()
+            loaded = (dataset.drop_vars(dataset.data_vars) if header else dataset).load().drop_encoding()
+            return _without_conventions(loaded)
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
             f"{show(path)} ({path.stat().st_size} bytes) cannot be read as NetCDF: {_short(error)}. "
@@ -42,7 +44,7 @@ def write(data: xr.Dataset, path: Path, *, durable: bool = True) -> None:
     otherwise: dask's threads would lay out its blocks in another order each time. One variable must fit into memory.
     `durable` is that of `thor.core.atomic.replacing`.
     """
-    data = _in_order(data)
+    data = as_cf(data)
     with replacing(path, durable=durable) as temporary:
         if not data.chunks or data.nbytes <= _SMALL:
             _write(data.compute(), temporary, new=data.variables)
@@ -53,37 +55,19 @@ def write(data: xr.Dataset, path: Path, *, durable: bool = True) -> None:
             _write(data[[name]].compute(), temporary, new=[name], mode="a")
 
 
+def _without_conventions(data: xr.Dataset) -> xr.Dataset:
+    data.attrs = {name: value for name, value in data.attrs.items() if name not in CF or str(value) != CF[name]}
+    return data
+
+
 def _write(data: xr.Dataset, path: Path, *, new: Iterable[Hashable], mode: Literal["w", "a"] = "w") -> None:
     encoding: dict[Any, dict[str, Any]] = {}
     for name in new:
         variable = data.variables[name]
-        encoding[name] = {} if name in data.data_vars and variable.dtype.kind == "f" else {"_FillValue": None}
+        encoding[name] = encoding_of(data, name)
         if variable.ndim and variable.dtype.kind in "biuf":
             encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
     data.to_netcdf(path, mode=mode, engine="netcdf4", format="NETCDF4", encoding=encoding)
-
-
-def _in_order(data: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with coordinates and attributes in alphabetical order, and without encoding.
-
-    Their order depends on how a dataset came about (in memory, read from a file, merged) and would show in the bytes.
-    """
-
-    def plain(name: Hashable) -> xr.Variable:
-        variable = data.variables[name].copy(deep=False)
-        variable.attrs, variable.encoding = _sorted(variable.attrs), {}
-        return variable
-
-    # A field named as a dimension, like `regime`, counts as a coordinate in xarray but cannot be given as one.
-    coords = sorted((n for n in data.coords if n not in data.dims or data[n].dims == (n,)), key=str)
-    fields = [name for name in data.variables if name not in coords]
-    return xr.Dataset(
-        {name: plain(name) for name in fields}, coords={name: plain(name) for name in coords}, attrs=_sorted(data.attrs)
-    )
-
-
-def _sorted(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: attrs[key] for key in sorted(attrs, key=str)}
 
 
 def is_netcdf(path: Path) -> bool:

@@ -35,7 +35,8 @@ def valid_mask(features: xr.Dataset) -> np.ndarray:
 def cell_coordinates(ocean: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Return `lat` and `lon` of a dataset, and their bounds unless its grid is made from the centres all the same."""
     out = xr.Dataset(coords={name: ocean[name].variable for name in ("lat", "lon")})
-    bounds = {name: ocean[name] for name in ("lat_bnds", "lon_bnds") if name in ocean.coords}
+    # Variables: as coordinates they would bring the positions of staggered stress.
+    bounds = {name: ocean[name].variable for name in ("lat_bnds", "lon_bnds") if name in ocean.coords}
     if len(bounds) == 2 and _bounds_are_taken(ocean, grid):
         return out.assign_coords(bounds)
     for name in ("lat", "lon"):

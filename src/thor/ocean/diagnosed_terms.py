@@ -54,7 +54,7 @@ def diagnosed_terms(
     out = xr.Dataset(coords={name: climatology[name].variable for name in ("lat", "lon")})
     for term in (*DIAGNOSED_TERMS, *TRANSPORT_TORQUES):
         out[term] = (("window", *grid.dims), np.stack([terms[term] for terms in each]), variable(term).attrs)
-    out["areacello"] = climatology["areacello"]
+    out["areacello"] = climatology["areacello"].variable
     chosen = climatology[["window"]].sel(window=windows)
     keep = [str(name) for name in chosen.coords if chosen[name].dims == ("window",)]
     facets = {name: climatology.attrs[name] for name in ("source_id", "experiment_id", "variant_label")}

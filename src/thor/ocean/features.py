@@ -292,7 +292,7 @@ def _dataset(
         out["zos"].attrs["removed_mean"] = ocean["zos"].attrs["removed_mean"]
     out["valid"] = grid.wrap(valid.astype("int8"), "valid", **variable("valid").attrs)
     out["basin"] = basin_codes(grid, ocean=~land)
-    out["areacello"] = ocean["areacello"]
+    out["areacello"] = ocean["areacello"].variable
     out = out.assign_coords(cell_coordinates(ocean, grid).coords)
     out.attrs = {"metric": metric, "stress_curl": stress_curl, "features": " ".join(fields)}
     # Features are compared with regimes of this budget: the file keeps the difference of scales.

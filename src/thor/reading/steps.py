@@ -100,6 +100,8 @@ def with_stress_points(ocean: xr.Dataset, places: dict[str, xr.Dataset], where: 
     out = _meshed(ocean)
     for suffix, place in zip("uv", map(_meshed, ordered), strict=True):
         coords = {f"{name}_{suffix}": (("y", "x"), place[name].values, place[name].attrs) for name in ("lat", "lon")}
+        for _, _, attrs in coords.values():
+            attrs.pop("bounds", None)  # those in the file are of the cells
         out = out.assign_coords(coords)
     return out
 
