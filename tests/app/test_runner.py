@@ -144,6 +144,10 @@ def test_one_process_is_a_setting_and_parallel_runner_means_side_by_side(project
     assert code == 0, err
     (project / "conf/local/globals.yml").write_text("n_processes: 2\n")
     assert run(project, "--runner", "ParallelRunner")[0] == 0
+    for options in (["--async"], ["--runner-params", "is_async=True"], ["--runner", "SequentialRunner", "--async"]):
+        code, _, err = run(project, *options)
+        assert (code, "Datasets cannot be read and written in threads" in err) == (1, True)
+    assert run(project, "--runner-params", "is_async=False")[0] == 0
     (project / "conf/local/globals.yml").write_text("n_processes: many\n")
     code, _, err = run(project)
     assert (code, "n_processes of globals.yml must be a whole number" in err) == (1, True)

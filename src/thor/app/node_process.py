@@ -65,7 +65,6 @@ def run_node(
     pickled: bytes,
     datasets: dict[str, Any],
     environment: Any,
-    is_async: bool,
     run_id: str | None,
 ) -> None:
     """Run one node with its datasets by name and the variables of the environment, and end its process.
@@ -80,15 +79,16 @@ def run_node(
     node = pickle.loads(pickled)
     n_processes = max((getattr(datasets[name], "n_processes", 1) for name in node.outputs), default=1)
     with forked_workers(n_processes):
-        _run(node, datasets, _Sender(connection), is_async, run_id)
+        _run(node, datasets, _Sender(connection), run_id)
 
 
-def _run(node: Node, datasets: dict[str, Any], sender: _Sender, is_async: bool, run_id: str | None) -> None:
+def _run(node: Node, datasets: dict[str, Any], sender: _Sender, run_id: str | None) -> None:
     end_with_parent()
     logging.getLogger().handlers = [logging.handlers.QueueHandler(sender)]  # type: ignore[arg-type]
     try:
         with logged_progress(str):
-            Task(node, DataCatalog(datasets), is_async, sender, run_id).execute()  # type: ignore[arg-type]
+            options: dict[str, Any] = {"is_async": False, "hook_manager": sender, "run_id": run_id}
+            Task(node, DataCatalog(datasets), **options).execute()
     except Exception as error:  # noqa: BLE001 (whatever failed is raised where the hooks are)
         sender.send("error", _portable(error, node.name))
     else:

@@ -63,7 +63,7 @@ def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
     Raises
     ------
     ConfigError
-        For threads, and for a number of processes that is none.
+        For threads, of nodes or of datasets (``--async``), and for a number of processes that is none.
     """
     from kedro.pipeline import Pipeline
 
@@ -73,6 +73,11 @@ def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
         raise ConfigError(
             "Nodes cannot run in threads: the NetCDF library and matplotlib do not allow it. Without --runner they run "
             "in processes side by side; with --runner SequentialRunner one after the other."
+        )
+    if options["is_async"] or (options["runner_params"] or {}).get("is_async"):
+        raise ConfigError(
+            "Datasets cannot be read and written in threads: the NetCDF library does not allow it. Leave out --async "
+            "and is_async: nodes run in processes side by side."
         )
     if options["runner"] not in (None, "ParallelRunner"):
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Literal
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -52,8 +52,8 @@ class ProcessRunner(AbstractRunner):
     ----------
     max_workers : int, optional
         Number of nodes that run at one time; by default one for each core and each 8 GB of memory, and at most four.
-    is_async : bool
-        Whether a node's datasets are loaded and saved in threads.
+    is_async : False
+        An option of Kedro's: datasets are not read and written in threads, which the NetCDF library does not allow.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class ProcessRunner(AbstractRunner):
         For a number below 1.
     """
 
-    def __init__(self, max_workers: int | None = None, is_async: bool = False) -> None:
+    def __init__(self, max_workers: int | None = None, is_async: Literal[False] = False) -> None:
         super().__init__(is_async=is_async)
         self._max_workers = number_of_processes(max_workers, "n_processes")
         if max_workers is None:
@@ -86,7 +86,7 @@ class ProcessRunner(AbstractRunner):
             log.info("Dataset '%s' has no file that processes could share: all nodes run in this one.", in_memory[0])
             n_workers = 1
         if n_workers <= 1:
-            SequentialRunner(is_async=self._is_async)._run(pipeline, catalog, hook_manager, run_id)
+            SequentialRunner()._run(pipeline, catalog, hook_manager, run_id)
             return
         start_server(pipeline)
         needs, todo = pipeline.node_dependencies, _longest_chain_first(pipeline)
@@ -96,7 +96,7 @@ class ProcessRunner(AbstractRunner):
                 for node in [node for node in todo if needs[node] <= done][: n_workers - len(running)]:
                     todo.remove(node)
                     datasets = {name: catalog.get(name) for name in (*node.inputs, *node.outputs)}
-                    running.append(_start(node, datasets, self._is_async, run_id))
+                    running.append(_start(node, datasets, run_id))
                 for messages in wait([one.messages for one in running]):
                     one = next(one for one in running if one.messages is messages)
                     kind, content = _receive(one)
@@ -104,7 +104,7 @@ class ProcessRunner(AbstractRunner):
                         logging.getLogger(content.name).handle(content)
                         continue
                     known = {"node": one.node, "catalog": catalog, "inputs": {}, "outputs": {}, "run_id": run_id}
-                    known["is_async"] = self._is_async
+                    known["is_async"] = False
                     if kind == "hook":
                         name, arguments = content
                         _call(hook_manager, name, known | arguments)
