@@ -218,6 +218,37 @@ def test_a_parameter_that_is_no_yaml_is_a_wrong_use_of_the_option(project):
     assert not (project / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("run: {nodes: a}", "Key `nodes` in provided configuration is not valid. Did you mean"),
+        ("pipelines: mini", "options.yml has no section run. Expected a section with options, as run: {env: test"),
+        ("run: [mini]", "options.yml has no section run"),
+        ("", "options.yml has no section run"),
+        ("run: {env: [", "options.yml cannot be read as YAML"),
+    ],
+)
+def test_a_file_of_options_is_checked(project, content, message):
+    (project / "options.yml").write_text(content)
+    code, out, err = run(project, "--config", "options.yml")
+    assert code == 2 and len((out + err).splitlines()) <= 12, err
+    assert message in " ".join(err.split())
+    assert not (project / "data").exists()
+
+
+def test_versions_of_datasets_without_any_are_refused(project):
+    code, out, err = run(project, "--load-versions", "table:2026-01-01T00.00.00.000Z")
+    assert code == 1 and "--load-versions: table has no versions" in " ".join(err.split())
+    assert "make_table ran" not in out + err
+
+
+def test_options_are_read_from_a_file(project):
+    (project / "options.yml").write_text("run: {to_nodes: make_table}")
+    code, out, err = run(project, "--config", "options.yml")
+    assert code == 0, err
+    assert "make_table ran" in out + err and "[1/1]" in out + err
+
+
 def test_a_misspelt_pipeline_names_the_nearest(project):
     code, out, err = run(project, "--pipelines", "first,secnd")
     assert code == 1

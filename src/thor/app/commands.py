@@ -26,11 +26,11 @@ class Commands(click.Group):
             return None
         from kedro.framework.cli.project import run as kedro_run
 
-        from thor.app.run import RunCommand, run
+        from thor.app.run import RunCommand, checked_options, run
 
         return RunCommand(
             "run",
-            params=kedro_run.params,
+            params=checked_options(kedro_run.params),
             callback=run,
             short_help="Run the pipeline.",
             help="Run the pipeline.\n\n"

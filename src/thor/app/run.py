@@ -1,11 +1,14 @@
 """`kedro run` and `thor run`: Kedro's command, with short failures and the environment's default pipeline."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from kedro.framework.project import pipelines
 from yaml import YAMLError
 
@@ -16,12 +19,17 @@ from thor.core.memory import keep_freed_memory, search_garbage_rarely
 
 
 class RunCommand(click.Command):
-    """Kedro's `run`, whose help lists the pipelines, and which says what is wrong with `--params`."""
+    """Kedro's `run`, whose help lists the pipelines, and which says what is wrong with `--params` and `--config`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Return the arguments that are left; values of `--params` are read as YAML."""
+        """Return the arguments that are left; values of `--params` and the file of `--config` are read as YAML."""
+        from kedro.framework.cli.utils import KedroCliError
+
         try:
             return super().parse_args(ctx, args)
+        except KedroCliError as error:
+            # Shown by click 8.3 or later, the error would have no text: Kedro takes it from an exception then handled.
+            raise click.UsageError(" ".join(str(error).split()), ctx) from error
         except YAMLError as error:
             problem = " ".join(str(getattr(error, "problem", None) or error).split())
             expected = "name=value, such as a.b=1; a value with commas needs conf/local/parameters.yml"
@@ -34,6 +42,27 @@ class RunCommand(click.Command):
             formatter.write_dl([(name, _description(name)) for name in pipelines if name != "__default__"])
 
 
+def checked_options(options: Sequence[click.Parameter]) -> list[click.Parameter]:
+    """Return Kedro's options, of which `--config` names a file that is checked before Kedro reads it."""
+    options = [copy(option) for option in options]
+    config = next(option for option in options if option.name == "config")
+    kedros = config.callback
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        expected = f"Expected a section with options, as {ctx.info_name}: {{env: test, pipelines: modelling}}"
+        if value is not None:
+            try:
+                content = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+            except (YAMLError, UnicodeDecodeError) as error:
+                raise click.BadParameter(f"{value} cannot be read as YAML. {expected}.", ctx, param) from error
+            if not isinstance(content, dict) or not isinstance(content.get(ctx.info_name), dict):
+                raise click.BadParameter(f"{value} has no section {ctx.info_name}. {expected}.", ctx, param)
+        return kedros(ctx, param, value) if kedros else value
+
+    config.callback = read
+    return options
+
+
 def run(**options: Any) -> None:
     """Run Kedro's `run` with these options; any failure ends the process with its report and a non-zero code."""
     from kedro.framework.cli.project import run as kedro_run
@@ -42,16 +71,28 @@ def run(**options: Any) -> None:
         if options["pipeline"] and not options["pipelines"]:
             # The older spelling, which Kedro still takes but warns about.
             options |= {"pipelines": [options["pipeline"]], "pipeline": None}
-        settings = load_configuration(options.get("env"), options.get("conf_source"))["globals"]
+        configuration = load_configuration(options.get("env"), options.get("conf_source"))
+        settings = configuration["globals"]
         if not options["pipelines"]:
             options["pipelines"] = list(filter(None, [settings.get("default_pipeline")]))
         for option in ("node_names", "from_nodes", "to_nodes"):
             options[option] = [whole_name(name) for name in options[option]]
         _require_known(options)
+        if options["load_versions"]:
+            _require_versions(options["load_versions"], configuration["catalog"])
         choose_runner(options, settings.get("n_processes", 1))
         search_garbage_rarely()
         keep_freed_memory()
         kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _require_versions(names: Collection[str], catalog: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a version is asked for of a dataset without any, which Kedro would take as it is."""
+    if without := [name for name in names if name in catalog and not catalog[name].get("versioned")]:
+        raise ConfigError(
+            f"--load-versions: {', '.join(without)} has no versions. Keep results apart by data_root, in globals.yml "
+            "of an environment, or by `thor stage pack`."
+        )
 
 
 def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
