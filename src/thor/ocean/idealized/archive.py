@@ -147,7 +147,7 @@ def _dataset(file: ArchiveFile, mark: str) -> xr.Dataset:
     return dataset.assign_attrs(global_attributes(file, mark))
 
 
-def global_attributes(file: ArchiveFile, mark: str) -> dict[str, str | int | float]:
+def global_attributes(file: ArchiveFile, mark: str) -> dict[str, str | float | np.int32]:
     """Return the global attributes of a file with the fingerprint `mark`."""
     run, source_id = file.run, file.run.model.source_id
     return {
@@ -161,8 +161,8 @@ def global_attributes(file: ArchiveFile, mark: str) -> dict[str, str | int | flo
         "experiment_id": run.experiment_id,
         "experiment": run.experiment.title,
         "variant_label": run.variant_label,
-        "realization_index": int(run.variant_label.removeprefix("r").split("i")[0]),
-        **dict.fromkeys(("initialization_index", "physics_index", "forcing_index"), 1),
+        "realization_index": np.int32(run.variant_label.removeprefix("r").split("i")[0]),
+        **dict.fromkeys(("initialization_index", "physics_index", "forcing_index"), np.int32(1)),
         "sub_experiment_id": "none",
         "variable_id": file.variable_id,
         "frequency": file.published.frequency,
