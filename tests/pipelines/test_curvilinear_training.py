@@ -134,7 +134,7 @@ def test_repeated_columns_count_once(ocean, budget, made):
 
 
 def test_what_the_published_metric_cannot_do_is_refused(ocean):
-    with pytest.raises(GridError, match=r"global regular grid; set data_engineering.metric: spherical"):
+    with pytest.raises(GridError, match=r"global regular grid with rows.*; set data_engineering.metric: spherical"):
         features(ocean, **PLAIN | {"metric": "published"})
 
 
