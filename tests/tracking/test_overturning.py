@@ -27,7 +27,7 @@ def random_probabilities(transports, n_networks=4, seed=0, *, known=True, dtype=
     grid = Grid.from_dataset(transports)
     values = np.random.default_rng(seed).dirichlet(np.ones(3), size=(n_networks, *grid.shape)).astype(dtype)
     values = np.where(np.broadcast_to(known, grid.shape)[..., None], values, np.nan)
-    return probabilities_on_grid(xr.DataArray(values, dims=("network", *grid.dims, "regime")), grid.dims)
+    return probabilities_on_grid(xr.DataArray(values, dims=("network", *grid.dims, "regime")), grid)
 
 
 def all_sea(transports):

@@ -54,7 +54,7 @@ def test_sums_and_means_are_those_of_the_cells(coords):
     fields, basin, probability, grid = made_fields(coords)
     found = properties_over_networks(
         regime_properties(
-            fields, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
+            fields, probabilities_on_grid(probability, grid), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
         ),
         level=0.9,
     )
@@ -82,7 +82,7 @@ def test_regimes_and_basins_add_up_to_the_whole():
     fields, basin, probability, grid = made_fields(regular_grid(10.0))
     found = regime_properties(
         fields,
-        probabilities_on_grid(probability, grid.dims),
+        probabilities_on_grid(probability, grid),
         basin=basin,
         regimes=REGIMES,
         basins=["pacific_ocean"],
@@ -121,7 +121,7 @@ def test_probabilities_of_networks_give_the_areas_of_tracking(made):
 
 def test_one_network_has_an_interval_without_width():
     fields, basin, probability, grid = made_fields(regular_grid(10.0))
-    blocks = probabilities_on_grid(probability.isel(network=0), grid.dims)
+    blocks = probabilities_on_grid(probability.isel(network=0), grid)
     found = properties_over_networks(
         regime_properties(fields[["hfds"]], blocks, basin=basin, regimes=REGIMES, deep_mixed_layer=500.0), level=0.9
     )
@@ -135,7 +135,7 @@ def test_changes_are_made_inside_each_network():
     half = fields[["hfds"]].assign(hfds=(0.5 * fields["hfds"]).assign_attrs(fields["hfds"].attrs))
     window, baseline = (
         regime_properties(
-            part, probabilities_on_grid(probability, grid.dims), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
+            part, probabilities_on_grid(probability, grid), basin=basin, regimes=REGIMES, deep_mixed_layer=500.0
         )
         for part in (fields, half)
     )
@@ -154,7 +154,7 @@ def test_fields_that_cannot_be_used():
     fields, basin, probability, grid = made_fields(regular_grid(10.0))
 
     def properties(changed, **options):
-        blocks = probabilities_on_grid(probability, grid.dims)
+        blocks = probabilities_on_grid(probability, grid)
         return regime_properties(
             changed, blocks, **{"basin": basin, "regimes": REGIMES, "deep_mixed_layer": 500.0} | options
         )
@@ -167,5 +167,10 @@ def test_fields_that_cannot_be_used():
         properties(fields[[]].assign_coords(fields.coords))
     with pytest.raises(DataError, match="probabilities of 2 regimes; expected a, b, c"):
         properties(fields, regimes=("a", "b", "c"))
+    turned = basin.assign_coords(lat=grid.lat[:, 0], lon=grid.lon[0]).isel(lat=slice(None, None, -1))
+    with pytest.raises(GridError, match="'basin' .* is on another grid"):
+        properties(fields, basin=turned.rename("basin"))
+    with pytest.raises(GridError, match=r"\(network 7, lat 17, lon 36, regime 2\) is on another grid"):
+        list(probabilities_on_grid(probability[:, 1:], grid))
     with pytest.raises(DataError, match="There is no basin north_sea"):
         properties(fields, basins=["north_sea"])

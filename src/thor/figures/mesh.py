@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from thor.ocean.cells import grid_dims
-from thor.ocean.grid import edges_midway
+from thor.ocean.edges import edges_midway
 from thor.ocean.longitudes import columns_around
 from thor.ocean.sphere import unit_vectors
 

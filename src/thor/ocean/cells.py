@@ -8,7 +8,8 @@ import xarray as xr
 from thor.core.errors import DataError, GridError
 from thor.core.fingerprint import fingerprint
 from thor.ocean.areas import bounds_of, corner_area, usable_vertices
-from thor.ocean.grid import Grid, regular_edges
+from thor.ocean.edges import regular_edges
+from thor.ocean.grid import Grid
 
 
 def valid_cells(features: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

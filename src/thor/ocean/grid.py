@@ -13,10 +13,10 @@ import xarray as xr
 
 from thor.core.arrays import Array, Mask
 from thor.core.errors import GridError
-from thor.core.warn import warn_once
 from thor.ocean.area_checks import check_areas
-from thor.ocean.areas import bounds_of, curvilinear_area, parallel_area
+from thor.ocean.areas import curvilinear_area, parallel_area
 from thor.ocean.constants import EARTH_ROTATION
+from thor.ocean.edges import edges_midway, ends_at_poles, regular_edges
 from thor.ocean.longitudes import Columns, columns_around
 from thor.ocean.sphere import displacement, unit_vectors
 from thor.ocean.topology import Continuation, Topology, find_topology
@@ -24,10 +24,8 @@ from thor.ocean.topology import Continuation, Topology, find_topology
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """The four neighbours as steps (rows, columns): next and previous column, next and previous row."""
 
-ODD_EDGE, ODD_POLE = 0.2, 0.5
-"""Stored edges are wrong where width or middle of a column is off that of the longitudes by more than the first share,
-or the edge of a row is farther from the midpoint of latitudes than that share of their spacing: 0.17 where rows double
-in height, 0.25 if every other row is left out. At a pole the second applies: 0.27 on Gaussian grids."""
+SAME_POSITION = 1e-3
+"""Positions of one cell in two files may differ by so much [degrees]: coordinates are rounded to single precision."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,32 @@ class Grid:
         """Return scalars with the value of the original in every repeated cell: halos may be out of date."""
         return self.neighbour(values, (0, 0))
 
+    def on_cells(self, field: xr.DataArray) -> xr.DataArray:
+        """Return a field with rows and columns as its last dims.
+
+        Raises
+        ------
+        GridError
+            When it is on other dims, or the positions it has are not those of the cells to within `SAME_POSITION`.
+        """
+        shape = tuple(field.sizes.get(dim, 0) for dim in self.dims)
+        apart = [
+            (np.abs((xr.Variable(self.dims, here) - field[axis].variable + 180) % 360 - 180) > SAME_POSITION).any()
+            for axis, here in (("lat", self.lat), ("lon", self.lon))
+            if shape == self.shape and axis in field.coords and set(field[axis].dims) <= set(self.dims)
+        ]
+        if shape != self.shape or any(apart):
+            sizes = ", ".join(f"{dim} {size}" for dim, size in field.sizes.items())
+            expected = " and ".join(f"{dim} {size}" for dim, size in zip(self.dims, self.shape, strict=True))
+            raise GridError(
+                f"'{field.name}' ({sizes}) is on another grid; expected the cells of the other fields, {expected}, in "
+                "the same order: make both from one ocean."
+            )
+        return field.transpose(..., *self.dims)
+
     def values(self, field: xr.DataArray) -> Array:
-        """Return the values of a field on this grid in float64, with rows and columns as the last axes."""
-        return field.transpose(..., *self.dims).values.astype(float)
+        """Return the values of a field, as from `on_cells`, in float64."""
+        return self.on_cells(field).values.astype(float)
 
     def wrap(self, values: Array, name: str, **attrs: str) -> xr.DataArray:
         """Return `values` as a DataArray on this grid's dims."""
@@ -211,12 +232,6 @@ def with_bounds(lat: Array, lon: Array) -> xr.Dataset:
     )
 
 
-def regular_edges(dataset: xr.Dataset) -> tuple[Array, Array, Array, Array]:
-    """Return south, north, west and east edges of cells with 1-D coordinates [degrees], from bounds or midpoints."""
-    columns = columns_around(dataset["lon"].values.astype(float))
-    return (*_row_edges(dataset), *_column_edges(dataset, columns))
-
-
 def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:
     n_rows, period = dataset["lat"].size, int(columns.place.max()) + 1
     known = np.ones((n_rows, columns.place.size), dtype=bool)
@@ -224,53 +239,9 @@ def _regular_topology(dataset: xr.Dataset, columns: Columns) -> Topology:
         return Topology(known, places=columns.place)
     poles = [
         Continuation(row_sum, period // 2, 1) if ends and period % 2 == 0 else None
-        for row_sum, ends in zip((-1, 2 * n_rows - 1), _ends_at_poles(dataset), strict=True)
+        for row_sum, ends in zip((-1, 2 * n_rows - 1), ends_at_poles(dataset), strict=True)
     ]
     return Topology(known, period, (poles[0], poles[1]), columns.place)
-
-
-def _row_edges(dataset: xr.Dataset) -> tuple[Array, Array]:
-    """Return the stored edges of rows, or those midway between the latitudes where the stored ones are wrong."""
-    lat = dataset["lat"].values.astype(float)
-    between = np.sort(np.stack([edges_midway(lat)[:-1], edges_midway(lat)[1:]]), axis=0)
-    spacing, between = 2 * np.abs(between - lat), np.clip(between, -90.0, 90.0)
-    if "lat_bnds" in dataset.variables:
-        stored = np.clip(np.sort(bounds_of(dataset, "lat").T, axis=0), -90.0, 90.0)
-        share = np.where(np.isclose(np.abs(stored), 90.0), ODD_POLE, ODD_EDGE)
-        odd = ~(np.abs(stored - between) <= share * spacing).all(axis=0)
-        low, high = stored[:, np.argsort(lat)]
-        if np.allclose(high[:-1], low[1:]):  # rows that meet need not meet midway: those of equal area do not
-            odd &= ~(np.minimum(lat - stored[0], stored[1] - lat) >= ODD_EDGE * (stored[1] - stored[0]))
-        if not odd.any():
-            return stored[0], stored[1]
-        warn_once(
-            f"Edges of rows are taken midway between the latitudes: 'lat_bnds' contradicts them in {odd.sum()} of "
-            f"{odd.size} rows, first with {stored[0, odd][0]:g} to {stored[1, odd][0]:g} at {lat[odd][0]:g}."
-        )
-    return between[0], between[1]
-
-
-def _column_edges(dataset: xr.Dataset, columns: Columns) -> tuple[Array, Array]:
-    """Return the stored edges of columns, or those midway between the longitudes where the stored ones are wrong."""
-    if "lon_bnds" not in dataset.variables:
-        return columns.west, columns.east
-    west, east = bounds_of(dataset, "lon").T
-    lon, width, expected = dataset["lon"].values, (east - west + 180) % 360 - 180, columns.east - columns.west
-    off = np.maximum(np.abs((west + width / 2 - lon + 180) % 360 - 180), np.abs(np.abs(width) - expected))
-    odd = ~(off <= ODD_EDGE * expected)
-    if odd.any() and not (width == 0).any():
-        warn_once(
-            f"Edges of columns are taken midway between the longitudes: 'lon_bnds' contradicts them in {odd.sum()} of "
-            f"{odd.size} columns, first with {west[odd][0]:g} to {east[odd][0]:g} at {lon[odd][0]:g}."
-        )
-        return columns.west, columns.east
-    return west, east
-
-
-def edges_midway(centres: Array) -> Array:
-    """Return n + 1 edges midway between n centres, the outer ones as far from theirs as the next."""
-    middle = 0.5 * (centres[1:] + centres[:-1])
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
 
 
 def _require_on_sphere(lat: Array, lon: Array) -> None:
@@ -291,7 +262,3 @@ def _require_monotonic(lat: xr.DataArray) -> None:
     if not ((steps > 0).all() or (steps < 0).all()):
         where = int(np.argmax(np.sign(steps) != np.sign(steps[0]))) + 1
         raise GridError(f"'lat' is not monotonic: it turns at index {where} ({lat.values[where]:g}); sort the file.")
-
-
-def _ends_at_poles(dataset: xr.Dataset) -> list[bool]:
-    return [bool(np.isclose(edge, 90)) for edge in np.abs(_row_edges(dataset)).max(axis=0)[[0, -1]]]

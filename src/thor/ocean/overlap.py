@@ -14,7 +14,8 @@ from scipy.sparse import coo_array, csr_array, hstack, kron
 from thor.core.arrays import Array, IntArray, Mask
 from thor.ocean.areas import curvilinear_corners
 from thor.ocean.constants import EARTH_RADIUS
-from thor.ocean.grid import Grid, regular_edges
+from thor.ocean.edges import regular_edges
+from thor.ocean.grid import Grid
 from thor.ocean.sphere import normalised
 
 EDGE_PARTS, WIDE_EDGE_PARTS = 8, 64

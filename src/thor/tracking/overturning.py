@@ -103,7 +103,7 @@ def overturning(
     grid = Grid.from_dataset(transports)
     vertical, bounds = require_transports(transports, grid)
     lines = latitude_lines(grid, latitudes)
-    number, names = basin_numbers(basin.transpose(*grid.dims), basins)
+    number, names = basin_numbers(grid.on_cells(basin), basins)
     # only pairs of basin and line that exist
     key, group = np.unique(number[lines.cell] * lines.latitudes.size + lines.line, return_inverse=True)
     beside, deepest = _transports_beside(lines, transports, vertical, grid, reference_density)

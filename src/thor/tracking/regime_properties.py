@@ -60,7 +60,7 @@ def regime_properties(
     """
     grid = Grid.from_dataset(fields)
     columns = _columns(fields, grid, deep_mixed_layer)
-    number, names = basin_numbers(basin.transpose(*grid.dims), basins)
+    number, names = basin_numbers(grid.on_cells(basin), basins)
     sea_area = _sea_area(fields, grid)
     cell = np.flatnonzero((sea_area > 0) & ~grid.duplicate.ravel())
     area = sea_area[cell]
@@ -142,4 +142,4 @@ def _flat(fields: xr.Dataset, name: str, units: str, grid: Grid) -> Array:
         raise UnitsError(f"'{name}' has units {fields[name].attrs.get('units')!r}; expected '{units}'.")
     if set(fields[name].dims) != set(grid.dims):
         raise GridError(f"'{name}' needs the dims {', '.join(grid.dims)}; got {fields[name].dims}.")
-    return fields[name].transpose(*grid.dims).values.ravel().astype(np.float64)
+    return grid.values(fields[name]).ravel()

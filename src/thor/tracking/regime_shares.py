@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from thor.core.arrays import AnyArray, Array, IntArray
 from thor.core.errors import DataError
 from thor.ocean.basins import NO_BASIN
+from thor.ocean.grid import Grid
 from thor.tracking.cells import Cells, WindowInputs
 from thor.tracking.tools import TrackingTools
 
@@ -73,17 +74,22 @@ def probabilities_by_network(
         yield ProbabilityBlock(index[part], probability)
 
 
-def probabilities_on_grid(probability: xr.DataArray, dims: tuple[str, str]) -> Iterator[ProbabilityBlock]:
+def probabilities_on_grid(probability: xr.DataArray, grid: Grid) -> Iterator[ProbabilityBlock]:
     """Yield probabilities given as a field with dims `regime`, those of the grid and, optional, `network`.
 
     Cells with a missing probability have no regime and are left out.
+
+    Raises
+    ------
+    GridError
+        When the field is on another grid.
     """
     field = probability if "network" in probability.dims else probability.expand_dims("network")
-    field = field.transpose("network", *dims, "regime")
-    n_columns = field.sizes[dims[1]]
+    field = grid.on_cells(field).transpose("network", *grid.dims, "regime")
+    n_rows, n_columns = grid.shape
     rows = max(1, CELLS_AT_ONCE // n_columns)
-    for start in range(0, field.sizes[dims[0]], rows):
-        block = field.isel({dims[0]: slice(start, start + rows)}).values
+    for start in range(0, n_rows, rows):
+        block = field[:, start : start + rows].values
         block = block.reshape(block.shape[0], -1, block.shape[-1])
         known = np.isfinite(block).all(axis=(0, 2))
         yield ProbabilityBlock(start * n_columns + np.flatnonzero(known), block[:, known])
