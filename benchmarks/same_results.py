@@ -72,9 +72,10 @@ def difference(old: np.ndarray, new: np.ndarray) -> float:
 
 
 def read_netcdf(path: Path) -> dict[str, np.ndarray]:
-    """Return the variables and the numbers among the attributes."""
-    with xr.open_dataset(path, decode_cf=False) as dataset:
-        found = {str(name): variable.values for name, variable in dataset.variables.items()}
+    """Return the variables, packed as they are, and the numbers among the attributes."""
+    with xr.open_dataset(path, decode_times=False, mask_and_scale=False) as dataset:  # names may be characters
+        values = {str(name): variable.values for name, variable in dataset.variables.items()}
+        found = {name: field.astype(str) if field.dtype.kind in "OS" else field for name, field in values.items()}
         places = {"": dataset.attrs} | {f"{name}@": variable.attrs for name, variable in dataset.variables.items()}
         return found | dict(
             part

@@ -143,9 +143,10 @@ def results(tmp_path):
         folder = tmp_path / side / "08_reporting"
         folder.mkdir(parents=True)
         area = xr.DataArray([1.0, np.nan, 4e14], dims="regime", attrs={"units": "m2", "level": 0.9})
-        xr.Dataset({"area": area, "regime": ("regime", [1, 2, 3])}, attrs={"made_by": side}).to_netcdf(
-            folder / "areas.nc"
-        )
+        names = xr.DataArray(["TR", "MD", "NL"], dims="regime")
+        if side == "after":
+            names = names.astype("S")  # characters in the file
+        xr.Dataset({"area": area, "regime": names}, attrs={"made_by": side}).to_netcdf(folder / "areas.nc")
         (folder / "areas.csv").write_text("regime,area\nTR,1.0\nMD,\n")
         (folder / "scores.json").write_text(json.dumps({"accuracy": [0.5, 0.7], "n_cells": 3}))
         np.savez(folder / "weights.npz", kernel=np.ones((2, 3)))
@@ -172,6 +173,15 @@ def test_differences_between_two_versions_are_quantified(results, factor, code):
     assert returned == code
     size = re.search(r"scores.json: /accuracy/1: (\S+)\n3 of 4 files", printed)
     assert float(size[1]) == pytest.approx(factor - 1, rel=0.05)
+
+
+def test_other_names_in_a_file_are_a_failure(results):
+    path = results / "after/08_reporting/areas.nc"
+    with xr.open_dataset(path) as areas:
+        changed = areas.load().assign_coords(regime=["TR", "MD", "SO"])
+    changed.to_netcdf(path)
+    returned, printed = compare_results(results)
+    assert returned == 1 and "areas.nc: regime: inf\n3 of 4 files" in printed
 
 
 @pytest.mark.parametrize(
