@@ -28,7 +28,6 @@ from thor.networks.samples import samples_from
 from thor.networks.terms import budget_terms
 from thor.ocean.budget import vorticity_budget
 from thor.ocean.features import features, window_features
-from thor.ocean.grid import regular_grid
 from thor.reading.training_ocean import harmonise
 from thor.regimes.balances import regime_balances
 from thor.regimes.metrics import clustering_metrics
@@ -42,7 +41,7 @@ from thor.tracking.areas import regime_areas
 from thor.tracking.members import forced_response
 from thor.tracking.metrics import run_metrics
 from thor.tracking.multimodel import multimodel_summary
-from thor.tracking.regridding import to_common_grid
+from thor.tracking.regridding import AreaWeights, Regridder, common_grid, regridded_window, to_common_grid
 from thor.uncertainty.regime_uncertainty import mistakes_in_test
 
 NORTH_FIRST = {"lat": slice(None, None, -1)}
@@ -139,7 +138,11 @@ def one_ocean(raw, model):
         "term_table": (term_table, budget),
         "regime_table": (lambda regimes: regime_table(regimes, balances), regimes_of_three()),
         "regime_summary": (lambda fields: regime_summary(fields, method="relevance"), explained),
-        "to_common_grid": (lambda one: to_common_grid(one, regular_grid(20.0)), run.isel(window=1)),
+        "to_common_grid": (lambda one: to_common_grid(one, Regridder(common_grid(20.0))), run.isel(window=1)),
+        "regridded_window": (
+            lambda one: regridded_window(one, AreaWeights.of(one, common_grid(20.0))),
+            run.isel(window=1),
+        ),
         "multimodel_summary": (
             lambda one: multimodel_summary([one], window="last", spacing=20.0, min_models=1),
             run.isel(window=1),

@@ -110,14 +110,26 @@ def test_changes_of_opposite_directions_cancel_in_the_mean_but_not_in_the_member
 
 def test_emergence_is_the_year_by_which_half_of_the_members_have_emerged():
     def years(*values):
-        runs = [tracked(f"r{k}i1p1f1", two(np.full((1, N_CELLS), 0.5)), emergence=v) for k, v in enumerate(values, 1)]
+        runs = [tracked(f"r{k}i1p1f1", two(np.full((2, N_CELLS), 0.5)), emergence=v) for k, v in enumerate(values, 1)]
         found = forced_response(runs, {})
         return float(found["forced_emergence"][0, 0, 0]), float(found["emerged_share"][0, 0, 0])
 
     assert years(2015, 2035, np.nan) == (2035, pytest.approx(2 / 3))
     assert np.isnan(years(2015, np.nan, np.nan)[0])
     assert np.isnan(years(2015, np.nan)[0]) and years(2015, 2035)[0] == 2025
-    assert np.isnan(years(np.nan, np.nan)[0])
+    assert np.isnan(years(np.nan, np.nan)[0]) and years(np.nan, np.nan)[1] == 0
+
+
+def test_members_in_which_nothing_can_emerge_do_not_count():
+    half = two(np.full((2, N_CELLS), 0.5))
+    runs = [tracked(f"r{k}i1p1f1", half, forced=1, emergence=2015) for k in (1, 2)]
+    untested = tracked("r3i1p1f1", half, forced=-1)
+    found = forced_response([*runs, untested], {})
+    assert (found["emerged_share"] == 1).all() and (found["forced_emergence"] == 2015).all()
+    of_none = forced_response([untested, untested.assign_attrs(variant_label="r4i1p1f1")], {})
+    one_window = forced_response([tracked(f"r{k}i1p1f1", half[:1], forced=1) for k in (1, 2)], {})
+    for found in (of_none, one_window):
+        assert found["emerged_share"].isnull().all() and found["forced_emergence"].isnull().all()
 
 
 def test_a_year_of_emergence_has_the_units_that_it_has_in_each_member():

@@ -15,7 +15,7 @@ from thor.tracking.multimodel import (
     agreement_plans,
     multimodel_summary,
 )
-from thor.tracking.regridding import common_grid, regime_shares, to_common_grid
+from thor.tracking.regridding import Regridder, common_grid, regime_shares, to_common_grid
 from thor.tracking.settings import AgreementSettings
 
 WINDOWS = ("2015-2034", "2035-2054")
@@ -128,12 +128,39 @@ def test_land_stays_land_whether_it_has_a_position_or_not(curvilinear):
     assert wet[np.abs(grid["lat"]) > 36].all()
 
 
-def test_values_are_those_of_the_nearest_cell_and_never_labels():
-    run = model_run("A").isel(window=0)
-    got = to_common_grid(run, common_grid(3.0))["regime_probability"].sel(predictor=0, lat=25.5, lon=181.5)
-    there = run["regime_probability"].isel(predictor=0).sel(lat=27.5, lon=182.5)
-    np.testing.assert_array_equal(got, there)
-    assert 0.3 < float(got.max()) < 0.9
+def test_values_are_means_over_area_and_never_labels():
+    run = model_run("A", forced=lambda lat, lon: lat > 25).isel(window=0, predictor=0)
+    got = to_common_grid(run, Regridder(common_grid(3.0))).sel(lat=25.5, lon=181.5)
+    # from 24N to 27N: of the rows from 20N to 25N and from 25N to 30N
+    edges = np.sin(np.deg2rad([24.0, 25.0, 27.0]))
+    south, north = np.diff(edges) / (edges[2] - edges[0])
+    below, above = (run["regime_probability"].sel(lat=lat, lon=182.5) for lat in (22.5, 27.5))
+    np.testing.assert_allclose(got["regime_probability"], south * below + north * above, rtol=1e-12)
+    assert 0.3 < float(got["regime_probability"].max()) < 0.9
+    np.testing.assert_allclose(got["forced_change"], north, rtol=1e-12)
+    np.testing.assert_allclose(got["baseline_share"], [0, 1, 0], rtol=1e-12)
+
+
+def test_what_was_not_tested_and_land_have_no_weight():
+    run = model_run("A", forced=lambda lat, lon: np.where(lon < 5, 1, -1)).isel(window=0, predictor=0)
+    regridder = Regridder(common_grid(10.0))
+    got = to_common_grid(run, regridder)
+    changed = got["forced_change"].sel(lat=45.0)
+    assert float(changed.sel(lon=5.0)) == 1.0 and np.isnan(changed.sel(lon=[15.0, 355.0])).all()
+    # one row of two, between 30S and 20S, is left out; the other two columns are sea and land
+    run["valid"].loc[{"lat": 42.5, "lon": [2.5, 7.5]}] = 0
+    run["valid"].loc[{"lat": [42.5, 47.5], "lon": 12.5}] = 0
+    run["valid"].loc[{"lat": 42.5, "lon": 17.5}] = 0
+    got = to_common_grid(run, regridder)["regime_probability"].sel(lat=45.0)
+    area = np.diff(np.sin(np.deg2rad([40.0, 45.0, 50.0])))
+    assert area[1] < area[0]
+    assert np.isnan(got.sel(lon=[5.0, 15.0])).all()  # less than half is sea
+    run["valid"].loc[{"lat": 42.5, "lon": 7.5}] = 1
+    got = to_common_grid(run, regridder)["regime_probability"].sel(lat=45.0, lon=5.0)
+    first, *others = (
+        run["regime_probability"].sel(lat=lat, lon=lon) for lat, lon in ((42.5, 7.5), (47.5, 2.5), (47.5, 7.5))
+    )
+    np.testing.assert_allclose(got, (area[0] * first + area[1] * sum(others)) / (area[0] + 2 * area[1]), rtol=1e-12)
 
 
 def test_variants_are_averaged_before_models():
@@ -197,6 +224,18 @@ def test_variants_of_different_forcing_are_not_averaged():
     runs = [model_run("A", variant=variant) for variant in ("r1i1p1f1", "r1i1p1f2")]
     with pytest.raises(DataError, match="members of different physics or forcing, r1i1p1f1 and r1i1p1f2"):
         summary_of(runs)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_of_regimes_with_as_many_models_the_more_probable_one_is_named(order):
+    odds = np.array([[0.4, 0.3, 0.3], [0.2, 0.5, 0.3], [0.05, 0.05, 0.9]])
+    runs = [model_run(name, always(*odds[k][order])) for name, k in zip("ABC", range(3), strict=True)]
+    found = summary_of(runs, spacing=10.0).sel(lat=45.0, lon=5.0, predictor="ensemble")
+    assert int(found["regime"]) == order.index(2)
+    assert float(found["agreement_share"]) == pytest.approx(1 / 3)
+    # the most votes win whatever the probabilities are
+    more = [*runs, model_run("D", always(*odds[0][order]))]
+    assert int(summary_of(more, spacing=10.0).sel(lat=45.0, lon=5.0, predictor="ensemble")["regime"]) == order.index(0)
 
 
 def test_a_model_with_two_forcings_counts_once_with_the_most_common():

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from thor.core.fingerprint import fingerprint
 from thor.core.gridded_store import FieldLayout, Put, StoreFormat, new_store
 from thor.core.progress import progress_bar
 from thor.core.variables import variable
@@ -15,7 +14,7 @@ from thor.tracking import RunDatasets
 from thor.tracking.cells import RUN_FACETS
 from thor.tracking.export_header import export_header, name_positions, run_header, run_place
 from thor.tracking.fields import field_dims
-from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, common_grid, regridded_window
+from thor.tracking.regridding import AREA_MEANS, AREA_SHARES, AreaWeights, Regridder, common_grid, regridded_window
 
 _MAP = ("lat", "lon")
 _SOURCES = {name: name for name in AREA_MEANS} | {share: flag for flag, share in AREA_SHARES.items()}
@@ -76,14 +75,11 @@ def export_runs(
     headers = [run_header(load()) for load in runs.values()]
     header = export_header(headers, grid, spacing=spacing, inputs=inputs or {}).assign_attrs(license=license_text)
     layouts = _layouts(header)
-    known: tuple[str, AreaWeights] | None = None
+    regridder = Regridder(grid)
     with new_store(path, kind, header, layouts) as put:
         for load in progress_bar(list(runs.values()), label=f"runs on {spacing:g} degrees", unit="run"):
             run = load()
-            mark = fingerprint(*(run[name].variable for name in ("lat", "lon", "valid", "areacello")))
-            if known is None or known[0] != mark:
-                known = mark, AreaWeights.of(run, grid)
-            _put_run(put, run, known[1], header, layouts)
+            _put_run(put, run, regridder.weights(run), header, layouts)
     return header
 
 

@@ -34,8 +34,8 @@ _TEXTS = {
     "response_change_probability": "Probability of a change between the means over members of both windows",
     "member_change_probability": "The same between the means over networks of each member, mean over members",
     "forced_member_share": "Share of the tested members with a forced regime change",
-    "emerged_share": "Share of the members in which a forced regime change emerges",
-    "forced_emergence": "Median over members of the year of emergence; a member without one counts as later",
+    "emerged_share": "Share of the members tested in two windows or more in which a forced regime change emerges",
+    "forced_emergence": "Median over these members of the year of emergence; a member without one counts as later",
 }
 
 
@@ -128,9 +128,9 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         `change_probability`: mean of the members' P(change); NaN without baselines, by maximal coupling of means over
         networks: `response_change_probability`, P(change) of the mean, and `member_change_probability`, mean of the
         members; `forced_member_share`: share of the tested members with a forced regime change. Windows at a level of
-        warming are one, from the first to the last year of any member. By predictor and cell `emerged_share`: share
-        of the members in which one emerges, and `forced_emergence`: median over members of the year of emergence, where
-        members without one count as later.
+        warming are one, from the first to the last year of any member. By predictor and cell, of the members that are
+        tested in two windows or more, NaN without any: `emerged_share` in which one emerges, and `forced_emergence`:
+        median of the year of emergence, where members without one count as later.
 
     Raises
     ------
@@ -166,7 +166,9 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         windows = list(map(str, member["window"].values))
         labels = [label for label in labels if label in windows] if sums else windows
         sums = _added(sums, member, baselines)
-        years.append(_plain(member["forced_emergence"]))
+        # a window alone is no emergence
+        testable = (member["forced_change"] >= 0).sum("window") >= 2
+        years.append(_plain(member["forced_emergence"].fillna(np.inf).where(testable)))
         bounds.append(xr.Dataset({name: _plain(member[name]) for name in ("window_start", "window_end")}))
     if first is None or len(years) < 2:
         raise DataError(f"A forced response needs two members; got {len(years)}.")
@@ -176,9 +178,9 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
     total = {name: field.sel(window=labels) for name, field in sums.items()}
     mean, before = total["probability"] / n_members, total["baseline"] / n_members
     variance = (total["square"] - n_members * mean**2) / (n_members - 1)
-    emerged = xr.concat(years, "member").load()
     # A member in which nothing emerges is later than all windows: the median of two is finite if both have emerged.
-    median = emerged.fillna(np.inf).median("member")
+    emerged = xr.concat(years, "member").load()
+    median = emerged.median("member")
     known = mean.notnull().all(("window", "regime"))
     out = {
         "regime_probability": mean,
@@ -187,7 +189,7 @@ def forced_response(members: Iterable[xr.Dataset], baselines: RunDatasets) -> xr
         "response_change_probability": _change(before, mean),
         "member_change_probability": total["member_change"] / n_members,
         "forced_member_share": (total["forced"] / total["tested"]).where(total["tested"] > 0),
-        "emerged_share": emerged.notnull().mean("member").where(known),
+        "emerged_share": (emerged < np.inf).where(emerged.notnull()).mean("member").where(known),
         "forced_emergence": median.where(np.isfinite(median) & known),
     }
     response = xr.Dataset({name: field.astype(np.float32) for name, field in out.items()})

@@ -18,7 +18,7 @@ from thor.tracking.areas import require_alike, require_regimes
 from thor.tracking.cells import PlannedResults, run_key, run_mark
 from thor.tracking.families import families_of
 from thor.tracking.members import members_of, of_one_forcing
-from thor.tracking.regridding import common_grid, regime_shares, to_common_grid
+from thor.tracking.regridding import Regridder, common_grid, regime_shares, to_common_grid
 from thor.tracking.settings import AgreementSettings
 from thor.tracking.shared_window import WindowYears, compared_windows, run_headers, shared_window
 
@@ -37,7 +37,7 @@ _NEW = {
     "forced_share": "Share of the tested models with a forced regime change",
     "shift_share": "Share of the tested models with a probability shift beyond internal variability",
     "changed_share": "Share of the tested models whose most probable regime is not that of the baseline",
-    "regime": "Regime that is the most probable one in most models, -1 without a model",
+    "regime": "Most probable regime of most models, if tied the more probable one in the mean, -1 without a model",
     "agreement_share": "Share of the models with the regime of most models",
     "direction_share": "Share of the models with a forced regime change that have the most common direction",
     "robustness": "Whether most models have a forced regime change and agree on its direction, -1 with too few models",
@@ -58,7 +58,7 @@ def multimodel_summary(
 
     Every model counts once: its variants are averaged first. With families every family counts once: the means of its
     models are averaged, and what is stated of models below holds for families. Probabilities, not labels, are brought
-    to the common grid, where all counts are made.
+    to the common grid, as means over area, and all counts are made there.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def multimodel_summary(
     xarray.Dataset, dims (predictor, regime, lat, lon)
         Means over models: `regime_probability`, `change_probability`. `n_models`, `n_models_judged`: models with data,
         and with a tested change. Shares of the tested models: `forced_share` with a forced regime change, and
-        `shift_share` with a probability shift, in at least half of their variants; `changed_share` whose most probable
-        regime is not that of the baseline. `direction_share` of the models with a forced change that have the most
-        common direction, from the most probable regime of the baseline to that to which a change is most probable;
-        NaN without such a model. `robustness`: flags by the numbers of `ROBUSTNESS`. `regime`: the most probable
-        regime of most models; `agreement_share`: share of the models with this regime. By model, `model_window`: the
-        labels of its windows; `family` if there are families; and `native_share` and `common_share` of the area with
-        each regime on the native and on the common grid: the effect of regridding. The attribute `votes` is ``models``
-        or ``families``.
+        `shift_share` with a probability shift, in at least half of the area of their variants; `changed_share` whose
+        most probable regime is not that of the baseline. `direction_share` of the models with a forced change that have
+        the most common direction, from the most probable regime of the baseline to that to which a change is most
+        probable; NaN without such a model. `robustness`: flags by the numbers of `ROBUSTNESS`. `regime`: the most
+        probable regime of most models, if tied that with the larger mean probability; `agreement_share`: share of the
+        models with the most common regime. By model, `model_window`: the labels of its windows; `family` if there are
+        families; and `native_share` and `common_share` of the area with each regime on the native and on the common
+        grid: the effect of regridding. The attribute `votes` is ``models`` or ``families``.
 
     Raises
     ------
@@ -109,6 +109,7 @@ def multimodel_summary(
     """
     require("min_models", min_models, Count)
     grid = common_grid(spacing)
+    regridder = Regridder(grid)
     first: xr.Dataset | None = None
     found: dict[str, list[tuple[xr.Dataset, AnyArray, str]]] = {}
     keys: list[str] = []
@@ -120,7 +121,7 @@ def multimodel_summary(
             raise DataError(f"{keys[-1]} has {here.sizes['window']} windows; select one, as run.sel(window=...).")
         model = str(here.attrs["source_id"])
         native = regime_shares(here["regime_probability"], here)
-        found.setdefault(model, []).append((to_common_grid(here, grid), native, str(here["window"].values)))
+        found.setdefault(model, []).append((to_common_grid(here, regridder), native, str(here["window"].values)))
     if first is None:
         raise DataError(f"There is no run with the window {window!r}: choose one of those in scenario_regimes.")
     members_of(keys)
@@ -129,7 +130,10 @@ def multimodel_summary(
     out = _summary(xr.concat(voters, "voter"), min_models).assign_coords(source_id=[*each])
     dims = "source_id", "predictor", "regime"
     out["native_share"] = dims, np.stack([np.mean([share for _, share, _ in of], axis=0) for of in found.values()])
-    out["common_share"] = dims, np.stack([regime_shares(of["regime_probability"], grid) for of in each.values()])
+    out["common_share"] = (
+        dims,
+        np.stack([regime_shares(of["regime_probability"], regridder.grid) for of in each.values()]),
+    )
     labels = [", ".join(sorted({label for *_, label in variants})) for variants in found.values()]
     out = out.assign_coords(model_window=("source_id", labels))
     if families is not None:
@@ -217,10 +221,9 @@ def _mean_of(runs: Sequence[xr.Dataset]) -> xr.Dataset:
     return xr.concat(runs, "run").mean("run")
 
 
-def _most_votes(choice: xr.DataArray, n_choices: int) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the choice of most models, and how many made it; models without a choice are NaN."""
-    votes = xr.concat([(choice == k).sum("voter") for k in range(n_choices)], "choice")
-    return votes.argmax("choice"), votes.max("choice")
+def _votes(choice: xr.DataArray, n_choices: int) -> xr.DataArray:
+    """Return how many voters made each choice; those without one are NaN."""
+    return xr.concat([(choice == k).sum("voter") for k in range(n_choices)], "choice")
 
 
 def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
@@ -234,8 +237,10 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
         for name in ("regime_probability", "baseline_share", "change_to_probability")
     )
     n_regimes = probability.sizes["regime"]
-    regime, with_regime = _most_votes(after.where(present), n_regimes)
-    _, with_direction = _most_votes((n_regimes * before + towards).where(forced), n_regimes**2)
+    mean = probability.mean("voter")
+    votes = _votes(after.where(present), n_regimes).rename(choice="regime")
+    regime = (votes + 0.5 * mean.fillna(0)).argmax("regime")  # among as many votes the more probable one
+    with_direction = _votes((n_regimes * before + towards).where(forced), n_regimes**2).max("choice")
     changed = (after != before) & tested
     forced_share, shift_share, changed_share = (
         (mask.sum("voter") / n_judged).where(n_judged > 0) for mask in (forced, shifted, changed)
@@ -245,7 +250,7 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
     robustness = xr.where(shown, xr.where(agreed, 1, 2), 0).where(n_judged >= min_models, -1)
     return xr.Dataset(
         {
-            "regime_probability": probability.mean("voter"),
+            "regime_probability": mean,
             "change_probability": models["change_probability"].mean("voter"),
             "n_models": n_models.astype(np.int16),
             "n_models_judged": n_judged.astype(np.int16),
@@ -253,7 +258,7 @@ def _summary(models: xr.Dataset, min_models: int) -> xr.Dataset:
             "shift_share": shift_share,
             "changed_share": changed_share,
             "regime": regime.where(n_models > 0, -1).astype(np.int8),
-            "agreement_share": (with_regime / n_models).where(n_models > 0),
+            "agreement_share": (votes.max("regime") / n_models).where(n_models > 0),
             "direction_share": direction_share,
             "robustness": robustness.astype(np.int8),
         }

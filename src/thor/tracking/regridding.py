@@ -1,7 +1,4 @@
-"""Fields of a tracked run on a regular grid: from the nearest cell, or by area overlap.
-
-Overlap conserves the sum of area times value.
-"""
+"""Fields of a tracked run on a regular grid: means over the area of the ocean, which conserve area times value."""
 
 from dataclasses import dataclass
 
@@ -9,20 +6,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
 
 from thor.core.arrays import AnyArray, Array
+from thor.core.fingerprint import fingerprint
 from thor.core.variables import variable
-from thor.ocean.cells import on_same_grid, valid_cells, valid_mask
-from thor.ocean.constants import EARTH_RADIUS
+from thor.ocean.cells import grid_dims, on_one_grid, on_same_grid, valid_mask
 from thor.ocean.grid import cell_area, regular_grid
 from thor.ocean.overlap import overlap_areas
-from thor.ocean.sphere import unit_vectors
 
-_FIELDS = (
-    *("regime_probability", "change_probability", "change_to_probability", "baseline_share"),
-    *("forced_shift", "forced_change"),
-)
+_COMPARED = ("regime_probability", "change_probability", "change_to_probability", "forced_shift", "forced_change")
+"""Fields that are compared between models."""
+
+LEAST_OCEAN = 0.5
+"""Share of a cell that valid cells have to cover for models to be compared in it."""
 
 
 def common_grid(spacing: float) -> xr.Dataset:
@@ -30,48 +26,6 @@ def common_grid(spacing: float) -> xr.Dataset:
     grid = regular_grid(spacing)
     grid["areacello"] = ("lat", "lon"), cell_area(grid), variable("areacello").attrs
     return grid
-
-
-def to_common_grid(run: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
-    """Return the probabilities and changes of one window of a run on another grid, from the nearest cell.
-
-    Parameters
-    ----------
-    run : xarray.Dataset, grid dims (lat, lon) or (y, x)
-        `regime_probability`, `change_probability`, `change_to_probability`, `baseline_regime`, `forced_shift`,
-        `forced_change`, `valid`, `areacello` [m2], without `window`.
-    grid : xarray.Dataset
-        1-D coordinates `lat` and `lon`.
-
-    Returns
-    -------
-    xarray.Dataset, dims (..., lat, lon)
-        With `baseline_share`, 1 for the regime of the baseline and 0 for others, instead of its number. NaN where the
-        nearest cell has no value, is farther than a diagonal of the run's grid, or was not tested.
-
-    Notes
-    -----
-    The nearest cell is searched among all with a position, including land, so that coasts keep their place. Where land
-    has no position, the distance excludes it.
-    """
-    lat, lon, valid = valid_cells(run)
-    centres = unit_vectors(lat, lon)
-    known = np.isfinite(centres).all(axis=0)
-    points = unit_vectors(*np.meshgrid(grid["lat"].values, grid["lon"].values, indexing="ij"))
-    away, nearest = cKDTree(centres[:, known].T).query(np.moveaxis(points, 0, -1))
-    area = on_same_grid(run["valid"], run, "areacello")
-    # Cells are not squares and are narrow near a pole: the median cell bounds the distance from below.
-    reach = np.sqrt(np.maximum(area, np.median(area[valid]))[known]) / EARTH_RADIUS
-    inside = away <= reach[nearest]
-    before = run["baseline_regime"].reset_coords(drop=True)
-    share = (before == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(before >= 0)
-    run, out = run.assign(baseline_share=share), {}
-    for name in _FIELDS:
-        field = run[name].transpose(..., *run["valid"].dims)
-        values = field.values[..., known][..., nearest].astype(np.float64)
-        known_change = values >= 0 if name.startswith("forced") else True
-        out[name] = (*field.dims[:-2], "lat", "lon"), np.where(inside & known_change, values, np.nan)
-    return xr.Dataset(out, coords={name: grid[name] for name in ("lat", "lon")})
 
 
 def regime_shares(probability: xr.DataArray, grid: xr.Dataset) -> AnyArray:
@@ -138,6 +92,7 @@ class AreaWeights:
         poles, and by the square of the radius of the model's Earth. The former are conserved, the latter give the
         share.
         """
+        (run,) = on_one_grid(run)  # rows before columns
         valid = valid_mask(run)
         native = on_same_grid(run["valid"], run, "areacello")[valid]
         between_corners = overlap_areas(run, valid, grid)
@@ -158,6 +113,56 @@ class AreaWeights:
         return mean.T.reshape(*values.shape[:-1], -1)
 
 
+class Regridder:
+    """Area weights of tracked runs for one regular grid; runs of a model, which share its grid, share their weights.
+
+    Parameters
+    ----------
+    grid : xarray.Dataset
+        With bounds, as from `common_grid`.
+    """
+
+    def __init__(self, grid: xr.Dataset) -> None:
+        self.grid = grid
+        self._last: tuple[str, AreaWeights] | None = None
+
+    def weights(self, run: xr.Dataset) -> AreaWeights:
+        """Return the weights of a run; errors as of `AreaWeights.of`."""
+        mark = fingerprint(*(run[name].variable for name in ("lat", "lon", "valid", "areacello")))
+        if self._last is None or self._last[0] != mark:
+            self._last = mark, AreaWeights.of(run, self.grid)
+        return self._last[1]
+
+
+def to_common_grid(run: xr.Dataset, regridder: Regridder) -> xr.Dataset:
+    """Return the probabilities and changes of one window of a run on another grid.
+
+    Parameters
+    ----------
+    run : xarray.Dataset, grid dims (lat, lon) or (y, x)
+        `regime_probability`, `change_probability`, `change_to_probability`, `baseline_regime`, `forced_shift`,
+        `forced_change`, `valid`, `areacello` [m2], without `window`.
+    regridder : Regridder
+
+    Returns
+    -------
+    xarray.Dataset, dims (..., lat, lon)
+        Means over the area of the valid cells, of flags over that which was tested; `baseline_share`, the share of the
+        area with each regime in the baseline, stands for its number. NaN where valid cells cover less than
+        `LEAST_OCEAN` of a cell.
+    """
+    weights, grid = regridder.weights(run), regridder.grid
+    covered = weights.ocean_share >= LEAST_OCEAN
+    before = run["baseline_regime"].reset_coords(drop=True)
+    share = (before == xr.DataArray(np.arange(run.sizes["regime"]), dims="regime")).where(before >= 0)
+    run, out = run.assign(baseline_share=share), {}
+    for name in (*_COMPARED, "baseline_share"):
+        means = np.where(covered, weights.means(_of_cells(run, name, weights)), np.nan)
+        dims = (*(dim for dim in ("predictor", "regime") if dim in run[name].dims), "lat", "lon")
+        out[name] = dims, means.reshape(*means.shape[:-1], grid.sizes["lat"], grid.sizes["lon"])
+    return xr.Dataset(out, coords={name: grid[name] for name in ("lat", "lon")})
+
+
 def regridded_window(run: xr.Dataset, weights: AreaWeights) -> dict[str, AnyArray]:
     """Return the fields of one window of a run on a regular grid.
 
@@ -174,17 +179,18 @@ def regridded_window(run: xr.Dataset, weights: AreaWeights) -> dict[str, AnyArra
         `most_probable_regime`, which follows from the means of the probabilities: numbers of regimes are not averaged.
         -1 where there is none.
     """
-    dims = run["valid"].dims
-
-    def values_of(name: str) -> AnyArray:
-        ordered = run[name].transpose("predictor", "regime", *dims, missing_dims="ignore").values
-        return ordered.reshape(*ordered.shape[: -len(dims)], -1)[..., weights.cells]
-
-    out: dict[str, AnyArray] = {name: weights.means(values_of(name)).astype(np.float32) for name in AREA_MEANS}
-    for name, share in AREA_SHARES.items():
-        flag = values_of(name)
-        out[share] = weights.means(np.where(flag >= 0, flag, np.nan)).astype(np.float32)
+    fields = {name: name for name in AREA_MEANS} | {share: flag for flag, share in AREA_SHARES.items()}
+    out: dict[str, AnyArray] = {
+        name: weights.means(_of_cells(run, source, weights)).astype(np.float32) for name, source in fields.items()
+    }
     probability = out["regime_probability"]
     known = np.isfinite(probability).all(axis=1)
     most_probable = np.where(known, np.nan_to_num(probability).argmax(axis=1), -1)
     return out | {"most_probable_regime": most_probable.astype(np.int8)}
+
+
+def _of_cells(run: xr.Dataset, name: str, weights: AreaWeights) -> AnyArray:
+    """Return a field in the valid cells, shape (..., n_cells) after predictors and regimes; flags NaN if not tested."""
+    field = run[name].transpose("predictor", "regime", *grid_dims(run), missing_dims="ignore").values
+    values = field.reshape(*field.shape[:-2], -1)[..., weights.cells]
+    return np.where(values >= 0, values, np.nan) if name in AREA_SHARES else values
