@@ -49,7 +49,7 @@ class WindowMeans:
     Attributes
     ----------
     values : ndarray of shape (n_windows, n_rows, n_columns), or with levels before the rows
-        In the units of the table of variables; NaN where a month has none.
+        In the units of the table of variables; NaN where a month has none, 0 in such months for masses of ice.
     sources : tuple of str
         A line for each file: name, tracking id, checksum, steps used.
     doubts : tuple of str
@@ -95,13 +95,9 @@ def window_means(series: Series, windows: Sequence[Window], *, checkpoint: Check
     doubts = tuple(_doubts(series, state.filled))
     for doubt in doubts:
         log.warning("%s: %s", series.where, doubt)
-    undeclared = _divide(state)
-    if undeclared:
-        log.warning(
-            "%s: %d cells hold a fill value that is not declared as _FillValue; taken as missing",
-            series.where,
-            undeclared,
-        )
+    if n_undeclared := _divide(state):
+        text = "%s: %d cells hold a fill value that is not declared as _FillValue; taken as missing"
+        log.warning(text, series.where, n_undeclared)
     return WindowMeans(state.sums, tuple(state.sources), doubts)
 
 
@@ -194,6 +190,8 @@ def _add(state: _State, file: SeriesFile, series: Series, windows: Sequence[Wind
             for band in _bands(field, stop - start):
                 block = field[(slice(start, stop), *band)].values
                 n_cells[:, start:stop] += _n_cells(block)
+                if variable_id in ICE_MASS:  # missing where there is no ice in a month
+                    block = np.where(np.abs(block) < UNDECLARED_FILL, block, 0)
                 for sums, steps in zip(state.sums, inside, strict=True):
                     if steps.size:
                         _add_block(sums[band], block, steps - start, factor * days[steps])
