@@ -14,7 +14,7 @@ from thor.reading.climatology import climatology
 from thor.reading.global_temperature import global_temperature, plan_temperatures
 from thor.reading.plans import plan_runs
 from thor.reading.warming_levels import find_levels, level_windows
-from thor.reading.windows import ClimatologySettings, WindowSettings
+from thor.reading.windows import ClimatologySettings, Window, WindowSettings
 
 SEED = 3
 ALL = {"source_ids": "all", "experiment_ids": "all", "variant_labels": "all"}
@@ -113,3 +113,15 @@ def test_each_level_is_one_more_experiment_with_the_baseline_of_its_run(archive)
         assert str(plan.baselines[plan.windows[0]]) == "1995-2014"
         assert plan.parent.run.key == f"IDEAL-10/historical/{member}"
     assert not any(key.startswith("ssp126-gwl") for key in found)
+
+
+def test_a_level_reached_before_a_run_begins_is_none_of_its_own(archive, caplog):
+    """As in a table that gives the same early window for every scenario."""
+    windows = {1.0: Window(1990, 2009), 1.25: Window(1996, 2015)}
+    of_run = {run: windows for run in archive.runs(**ALL) if run.key.endswith("r1i1p1f1") and "Control" not in run.key}
+    found = plans(archive, WindowSettings(warming_levels=(1.0, 1.25)), of_run)
+    at_level = {key for key in found if "-gwl" in key}
+    assert at_level == {f"{name}/r1i1p1f1" for name in ("historical-gwl1.0", "ssp126-gwl1.25", "ssp585-gwl1.25")}
+    sentence = "the window 1990-2009 at 1 K ends before 2015, where the run begins"
+    assert found["ssp585/r1i1p1f1"].warnings == found["ssp126/r1i1p1f1"].warnings == (sentence,)
+    assert caplog.text.count(sentence) == 2

@@ -157,6 +157,9 @@ def test_levels_whose_windows_would_be_one_are_refused(levels):
 def test_runs_are_named_after_their_level():
     run = Run("M", "ssp585", "r1i1p1f1")
     assert run.at_level(2.0).key == "M/ssp585-gwl2.0/r1i1p1f1"
+    keys = [run.at_level(level).key for level in (1, 1.05, 1.15, 1.25)]
+    assert keys == [f"M/ssp585-gwl{level}/r1i1p1f1" for level in ("1.0", "1.05", "1.15", "1.25")]
+    assert {without_level(key) for key in keys} == {run.key}
     assert without_level(run.at_level(2.0).key) == without_level(run.key) == run.key
 
 

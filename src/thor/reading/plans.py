@@ -12,7 +12,6 @@ from thor.reading.beginnings import begins_with_others, with_beginnings
 from thor.reading.quirks import Quirks, quirks_of
 from thor.reading.run_plan import Missing, RunPlan, plan_run
 from thor.reading.runs import Run, Wanted, is_control
-from thor.reading.series import Series
 from thor.reading.windows import Window, WindowSettings
 
 log = logging.getLogger(__name__)
@@ -191,7 +190,7 @@ def with_windows(
     plans : mapping of Run to RunPlan
     settings : WindowSettings
     levels : mapping of Run to mapping
-        The window in which a run reaches each level of warming: one more plan for each.
+        The window in which a run reaches each level of warming: one more plan for each that does not end before it.
     missing : {'skip', 'error'}
         Whether a window without a month is left out with a warning, or is an error.
 
@@ -212,6 +211,10 @@ def with_windows(
         )
         out[run] = _with_own_windows(plans, run, windows, missing)
         for level, window in levels.get(run, {}).items():
+            if window.last_year < plan.years[0]:
+                early = f"the window {window} at {level:g} K ends before {plan.years[0]:04d}, where the run begins"
+                out[run] = replace(out[run], warnings=(*out[run].warnings, early))
+                continue
             at_level = _with_own_windows(plans, run, [window], missing)
             warnings = at_level.warnings[len(plan.warnings) :]  # those of the run are given once
             name = run.at_level(level)
@@ -236,18 +239,7 @@ def _continued(plans: Mapping[Run, RunPlan], run: Run) -> RunPlan:
     before = plans.get(plan.parent.run) if plan.parent and not plan.parent.is_control else None
     if before is None or before.years[0] >= plan.years[0]:
         return plan
-    before = _continued(plans, before.run)
-    return replace(
-        plan,
-        series=_after(plan.series, before.series),
-        transports=_after(plan.transports, before.transports),
-        tracers=_after(plan.tracers, before.tracers),
-        regime_fields=_after(plan.regime_fields, before.regime_fields),
-    )
-
-
-def _after(series: Mapping[str, Series], earlier: Mapping[str, Series]) -> dict[str, Series]:
-    return {name: part.continuing(earlier.get(name)) for name, part in series.items()}
+    return plan.continuing(_continued(plans, before.run))
 
 
 def _with_own_windows(plans: Mapping[Run, RunPlan], run: Run, windows: Sequence[Window], missing: Missing) -> RunPlan:

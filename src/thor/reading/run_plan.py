@@ -1,7 +1,7 @@
 """The plan of one run: its files and windows, from the headers of files before any field is read."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -102,6 +102,15 @@ class RunPlan:
             for file in series.files
             if any(file.months.min() < span.stop and file.months.max() >= span.start for span in spans)
         )
+
+    def continuing(self, before: "RunPlan") -> "RunPlan":
+        """Return the plan with the files of an earlier run before its own in every series."""
+        kinds = ("series", "transports", "tracers", "regime_fields")
+        own, earlier = ({kind: getattr(plan, kind) for kind in kinds} for plan in (self, before))
+        joined: dict[str, Any] = {
+            kind: {name: part.continuing(earlier[kind].get(name)) for name, part in own[kind].items()} for kind in kinds
+        }
+        return replace(self, **joined)
 
 
 def plan_run(archive: Archive, run: Run, quirks: Quirks, missing: Missing) -> RunPlan:

@@ -60,7 +60,7 @@ class Run:
 
     def at_level(self, level: float) -> "Run":
         """Return the name of the run in its window at a level of global warming [K]."""
-        return replace(self, experiment_id=f"{self.experiment_id}{_AT_LEVEL}{level:.1f}")
+        return replace(self, experiment_id=f"{self.experiment_id}{_AT_LEVEL}{float(level)}")
 
     @property
     def facets(self) -> dict[str, str]:
