@@ -117,7 +117,7 @@ def _layouts(header: xr.Dataset) -> dict[str, FieldLayout]:
         layouts[name] = FieldLayout(dims, (*by, *_MAP), "i1" if name == "most_probable_regime" else "f4", attrs)
     for name in _OF_RUN:
         layouts[name] = FieldLayout((*RUN_FACETS, *_MAP), _MAP, "f8", dict(variable(name).attrs))
-    layouts["ocean_area"].attrs["cell_methods"] = "area: sum where sea"
+    layouts["ocean_area"].attrs["cell_methods"] = "area: sum"  # of whole cells, whatever their `sftof`
     for name in _AREAS:
         whole = ("window", "predictor", "basin", "regime")
         layouts[name] = FieldLayout((*RUN_FACETS, *whole), whole, "f8", dict(variable(name).attrs))

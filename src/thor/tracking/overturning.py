@@ -75,7 +75,7 @@ def overturning(
     level : float
         Level of the intervals over networks.
     reference_density : float
-        By which mass transports are divided [kg m-3]: that of the climate model, often 1035.
+        By which mass transports are divided [kg m-3].
 
     Returns
     -------
