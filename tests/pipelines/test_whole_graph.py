@@ -172,6 +172,22 @@ def test_roles_are_disjoint_and_test_is_the_atlantic(run):
     assert ((longitude[tested] >= 280) | (longitude[tested] < 20)).all()
 
 
+def test_the_documented_lines_read_regimes_and_votes(run, tmp_path, monkeypatch):
+    root = run[0]
+    (tmp_path / "data").symlink_to(root)
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/data.md").read_text(encoding="utf-8"), re.DOTALL)
+    found: dict = {}
+    exec(lines, found)
+    regimes, votes, most = found["regimes"], found["votes"], found["most_votes"]
+    assert set(np.unique(most.values[np.isfinite(most.values)])) <= set(range(len(found["names"])))
+    assert (np.isnan(most.values) == (regimes["regime"].values == -1)).all()
+    winner = votes.fillna(-1).idxmax("regime").where(most.notnull(), "")
+    expected = np.array([*found["names"], ""])[regimes["regime"].values]
+    assert (winner.values == expected).mean() > 0.99  # ties aside
+    assert 0 < float(found["share"]) < 1
+
+
 def test_coverage_is_that_of_the_sets_in_the_file(run):
     root, _ = run
     table = json.loads((root / "08_reporting" / "calibration_metrics.json").read_text())
