@@ -179,12 +179,11 @@ def test_the_documented_lines_read_regimes_and_votes(run, tmp_path, monkeypatch)
     (lines,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/data.md").read_text(encoding="utf-8"), re.DOTALL)
     found: dict = {}
     exec(lines, found)
-    regimes, votes, most = found["regimes"], found["votes"], found["most_votes"]
-    assert set(np.unique(most.values[np.isfinite(most.values)])) <= set(range(len(found["names"])))
-    assert (np.isnan(most.values) == (regimes["regime"].values == -1)).all()
+    regimes, votes, known = found["regimes"], found["votes"], found["labels"].notnull().values
+    np.testing.assert_array_equal(found["labels"].values[known], regimes["regime"].values[known])
+    assert (known == (regimes["analysis_mask"].values == 1)).all() and not known.all()
     for number, name in enumerate(found["names"]):
-        of_regime = most.values == number
-        np.testing.assert_array_equal(votes.sel(regime=name).values[of_regime], votes.max("regime").values[of_regime])
+        np.testing.assert_array_equal(votes.sel(regime=name), regimes["regime_votes"][number])
     assert 0 < float(found["share"]) < 1
 
 
