@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.programs import finished, started
+from thor.app.run import _require_in
+from thor.core.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -41,6 +43,7 @@ FILES = {
         import time
         import numpy as np
         import pandas as pd
+        from thor.core.errors import ConfigError
 
         def make_table(parameters):
             print("make_table ran", flush=True)
@@ -49,6 +52,8 @@ FILES = {
         def make_metrics(table, parameters):
             if parameters["behaviour"] == "fail":
                 raise ValueError("the sea\\n" * 50)
+            if parameters["behaviour"] == "wrong":
+                raise ConfigError("behaviour is 'wrong'; expected 'work'.")
             if parameters["behaviour"] == "wait":
                 print("waiting", flush=True)
                 for _ in range(1200):  # short: a signal that comes just before a sleep is handled after it
@@ -175,6 +180,13 @@ def test_a_failing_node_is_reported_in_twelve_lines(project):
     assert f"Full traceback: {log.relative_to(project)}" in report
 
 
+def test_a_wrong_setting_is_to_be_corrected_before_the_run_goes_on(project):
+    _, _, err = run(project, "--params", "mini.behaviour=wrong")
+    assert "ConfigError: behaviour is 'wrong'; expected 'work'." in err
+    line = next(line for line in err.splitlines() if "on with: " in line)
+    assert line.startswith("Correct the setting, then go on with: kedro run ")
+
+
 def test_a_run_goes_on_within_its_limits(project):
     limits = ("--nodes", "make_metrics,make_table", "--to-outputs", "metrics", "--runner=SequentialRunner")
     options = ("--params", "mini.behaviour=fail", "--only-missing-outputs", *limits)
@@ -242,6 +254,12 @@ def test_versions_of_datasets_without_any_are_refused(project):
     assert "make_table ran" not in out + err
 
 
+@pytest.mark.parametrize(("name", "near"), [("clustering.fit_regim", "clustering.fit_regimes"), ("drow", "draw")])
+def test_the_nearest_node_is_one_with_or_without_its_pipeline_as_the_name_has_it(name, near):
+    with pytest.raises(ConfigError, match=rf"There is no node '{name}'\. Did you mean '{near}'\?"):
+        _require_in(["clustering.fit_regimes", "fit_regimes", "clustering.draw", "draw"], "node", [name])
+
+
 def test_options_are_read_from_a_file(project):
     (project / "options.yml").write_text("run: {to_nodes: make_table}")
     code, out, err = run(project, "--config", "options.yml")
@@ -262,6 +280,7 @@ def test_a_misspelt_pipeline_names_the_nearest(project):
         (["--env", "shrot"], "There is no environment 'shrot': conf/shrot does not exist. Did you mean 'short'?"),
         (["--from-nodes", "make_tabel"], "There is no node 'make_tabel'. Did you mean 'make_table'?"),
         (["--pipeline", "first", "--nodes", "zzz"], "There is no node 'zzz' in first. Valid are: make_table."),
+        (["--runner", "ParalelRunner"], "There is no runner 'ParalelRunner'. Did you mean 'ParallelRunner'?"),
         (["--to-outputs", "metric"], "There is no dataset 'metric'. Did you mean 'metrics'?"),
         (["--from-inputs", "tabel"], "There is no dataset 'tabel'. Did you mean 'table'?"),
         (["--tags", "slow"], "There is no tag 'slow'."),

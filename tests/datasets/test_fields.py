@@ -1,7 +1,9 @@
 """Fields are loaded as they were saved, and invalid files are refused."""
 
+import errno
 import json
 import logging
+import os
 import time
 
 import numpy as np
@@ -143,6 +145,24 @@ def test_a_damaged_file_is_named(tmp_path, damage, chunks):
     assert "truncated" in message
     assert len(message) < 300
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_does_not_give_is_not_taken_for_damaged(tmp_path, monkeypatch, number):
+    file = tmp_path / "a.nc"
+    FieldDataset(filepath=str(file)).save(make_features())
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), str(file))
+
+    monkeypatch.setattr(netcdf, "open_netcdf", refuse)
+    with pytest.raises(DatasetError) as caught:
+        FieldDataset(filepath=str(file)).load()
+    message = str(cause(caught))
+    assert message.startswith(
+        f"{file} cannot be read: {os.strerror(number)}. The file may be whole: ask for permission"
+    )
+    assert "delete" not in message and "truncated" not in message
 
 
 def test_other_objects_and_contracts_are_refused(tmp_path):

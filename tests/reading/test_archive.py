@@ -51,6 +51,8 @@ def test_a_combination_that_the_archive_lacks_is_left_out_but_every_name_has_to_
     [
         ({"source_ids": ["MADE-2"]}, "no model 'MADE-2'. Did you mean 'MADE-1'"),
         ({"experiment_ids": ["ssp585", "historcal"]}, "has experiment_id 'historcal'.*Did you mean 'historical'"),
+        ({"source_ids": ["MADE-1"], "experiment_ids": ["historcal"]}, "has experiment_id 'historcal'. Did you mean"),
+        ({"source_ids": ["MADE-1"], "variant_labels": ["r1i1p1f2"]}, "has variant_label 'r1i1p1f2'. Did you mean"),
         ({"variant_labels": ["r1i1p1f2"]}, "has variant_label 'r1i1p1f2'.*Did you mean"),
     ],
 )

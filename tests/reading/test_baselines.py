@@ -159,7 +159,7 @@ def test_segments_the_control_run_does_not_cover_are_named(tmp_path, windows, ca
     write_run(tmp_path, experiment_id="1pctCO2", attrs=BRANCH | {"branch_time_in_parent": branch_time(3)})
     found = plans(tmp_path, windows)
     assert [str(window) for window in found["1pctCO2"].baselines] == ["1850-1851"]
-    assert "covers 1 of its 2 windows" in caplog.text
+    assert "the baselines of 1 of the 2 windows lie outside MADE-1/piControl/r1i1p1f1" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["", "N/A", "none"])

@@ -165,6 +165,20 @@ def test_masks_that_do_not_belong_together_are_among_the_checks(tmp_path):
         climatology(plans.usable[0], SETTINGS.replace(strict=True), NoCheckpoint())
 
 
+def test_a_run_that_cannot_be_read_is_left_out_alone(tmp_path):
+    for k in range(3):
+        write_tiny(tmp_path, lat=LAT, lon=LON, source_id="MANY", variant_label=f"r{k + 1}i1p1f1")
+    place = {"source_id": "MANY", "variant_label": "r1i1p1f1"}
+    for path in tmp_path.rglob("zos_*_r1i1p1f1_*.nc"):
+        path.unlink()
+    write(tmp_path, "zos", np.zeros((18, 36)), LAT, LON, units="fathom", **place)
+    archive = Archive(tmp_path)
+    plans = plan_runs(archive, archive.runs(**ALL), WINDOWS, missing="skip")
+    table = with_first_month(inventory(plans), plans, SETTINGS)
+    assert table["usable"].tolist() == [False, True, True]
+    assert "'zos' has units 'fathom'" in table["reason"][0] and (table["reason"][1:] == "").all()
+
+
 def test_the_command_lists_them_in_seconds_and_writes_the_table(root, tmp_path):
     configure_project("thor")
     start = time.perf_counter()

@@ -16,7 +16,7 @@ import click
 
 from thor.app.configuration import given_options, program_name
 from thor.core.atomic import show
-from thor.core.errors import ThorError, counted
+from thor.core.errors import AttributionError, ConfigError, ThorError, counted
 from thor.core.progress import logged_progress
 from thor.core.run_log import LINE_WIDTH, shorten_lines
 
@@ -114,9 +114,9 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     stopped = hooks.stopped() if hooks else {}
     nodes = [f"'{name}'{node.doing()}" for name, node in stopped.items()]
     place = f" in node{'s' if len(nodes) > 1 else ''} {' and '.join(nodes)}" if nodes else ""
-    lines, go_on = [f"{what}{place}."], _go_on(hooks) if stopped else []
-    if error is not None:
-        root = root_error(error)
+    root = root_error(error) if error is not None else None
+    lines, go_on = [f"{what}{place}."], _go_on(hooks, root) if stopped else []
+    if root is not None:
         expected = isinstance(root, ThorError) or hooks is None or hooks.failed is None
         reason = [] if expected else _wrapped(hooks.inputs_of_other_code())[:3]
         lines += [*_message(root, max(2, _MESSAGE_LINES - len(reason) - len(go_on[1:]))), *reason]
@@ -126,7 +126,7 @@ def _report(what: str, error: BaseException | None) -> list[str]:
     lines += go_on
     if hooks and hooks.log:
         lines.append(f"Full traceback: {show(hooks.log.path)}")
-    elif error is not None:
+    elif error is not None and not os.environ.get("THOR_TRACEBACK"):
         lines.append("Full traceback: set THOR_TRACEBACK=1 and run again.")
     return lines
 
@@ -145,7 +145,7 @@ def root_error(error: BaseException) -> BaseException:
     return error
 
 
-def _go_on(hooks: Any) -> list[str]:
+def _go_on(hooks: Any, error: BaseException | None) -> list[str]:
     """Return the command that runs what is left, with the options of this run, in lines that a shell takes as one."""
     from kedro.framework.cli.project import run as kedro_run
 
@@ -153,7 +153,8 @@ def _go_on(hooks: Any) -> list[str]:
     names: set[str] = set()
     for option in kedro_run.params:
         (flags if getattr(option, "is_flag", False) else names).update(option.opts)
-    lines = [f"Go on with: {program_name()} run"]
+    wrong_setting = isinstance(error, (ConfigError, AttributionError))
+    lines = [f"{'Correct the setting, then go' if wrong_setting else 'Go'} on with: {program_name()} run"]
     for text in (*given_options(names - {"--from-nodes"}, flags), f"--from-nodes {','.join(hooks.unfinished())}"):
         if len(f"{lines[-1]} {text} \\") > LINE_WIDTH:
             lines[-1] += " \\"

@@ -104,12 +104,15 @@ def choose_runner(options: dict[str, Any], n_processes: int | None) -> None:
     Raises
     ------
     ConfigError
-        For threads, of nodes or of datasets (``--async``), and for a number of processes that is none.
+        For an unknown runner, threads of nodes or of datasets (``--async``), and a number of processes that is none.
     """
+    from kedro import runner
     from kedro.pipeline import Pipeline
 
     from thor.app.runner import ProcessRunner, start_server
 
+    if options["runner"] and "." not in options["runner"]:
+        _require_in([name for name in dir(runner) if name.endswith("Runner")], "runner", [options["runner"]])
     if options["runner"] == "ThreadRunner":
         raise ConfigError(
             "Nodes cannot run in threads: the NetCDF library and matplotlib do not allow it. Without --runner they run "
@@ -162,8 +165,8 @@ def _require_known(options: dict[str, Any]) -> None:
 def _require_in(known: Collection[str], kind: str, wanted: Sequence[str], where: str = "") -> None:
     for name in wanted:
         if name not in known:
-            short = [choice for choice in known if "." not in choice]
-            raise ConfigError(f"There is no {kind} '{name}'{where}.{did_you_mean(name, short)}")
+            alike = [choice for choice in known if ("." in choice) == ("." in name)]
+            raise ConfigError(f"There is no {kind} '{name}'{where}.{did_you_mean(name, alike)}")
 
 
 def _description(pipeline: str) -> str:

@@ -182,7 +182,7 @@ def _complaint(path: Path, error: OSError, elsewhere: str) -> str | None:
     place = f"{show(path)} was not written:"
     if error.errno in NO_SPACE:
         return (
-            f"{place} {NO_SPACE[error.errno]}. The file that was there is untouched; free some space, or {elsewhere} "
+            f"{place} {NO_SPACE[error.errno]}. A file that was there is untouched; free some space, or {elsewhere} "
             "to use another disk."
         )
     if error.errno in _UNWRITABLE:

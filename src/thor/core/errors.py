@@ -1,10 +1,14 @@
 """The errors that THOR raises on purpose; a message names what, where, expected, found, and a remedy."""
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from importlib import import_module
 from typing import ParamSpec, TypeVar
+
+_OF_THE_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +52,16 @@ class NetworkError(ThorError):
 
 class AttributionError(ThorError):
     """An input that cannot be explained, or not by the requested method."""
+
+
+def kept_from_reading(error: Exception) -> str:
+    """Return why the file system does not give a file, and what to do; empty where the fault is in the file itself."""
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM:
+        return ""
+    return (
+        f"{os.strerror(error.errno)}. The file may be whole: ask for permission to read it, or whether its file system "
+        "is in order, and run again."
+    )
 
 
 def left_out_on_error(work: Callable[P, T]) -> Callable[P, T]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import xarray as xr
 
 from thor.core.atomic import replacing, show
-from thor.core.errors import DataError
+from thor.core.errors import DataError, kept_from_reading
 from thor.core.netcdf_encoding import CF, as_cf, encoding_of
 
 _SMALL = 2 * 2**30
@@ -31,6 +31,8 @@ def read(path: Path, *, chunks: dict[str, int] | str | None = None, header: bool
             loaded = (dataset.drop_vars(dataset.data_vars) if header else dataset).load().drop_encoding()
             return _without_conventions(loaded)
     except (OSError, RuntimeError, ValueError) as error:
+        if reason := kept_from_reading(error):
+            raise DataError(f"{show(path)} cannot be read: {reason}") from error
         raise DataError(
             f"{show(path)} ({path.stat().st_size} bytes) cannot be read as NetCDF: {_short(error)}. "
             "It is truncated or of another format; delete it and make or copy it again."

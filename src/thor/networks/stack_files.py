@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thor.core.errors import NetworkError
+from thor.core.errors import NetworkError, kept_from_reading
 
 WEIGHTS_FILE = "weights.npz"
 ARCHITECTURE_FILE = "architecture.json"
@@ -24,8 +24,8 @@ def read_architecture(folder: Path) -> dict[str, Any]:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NetworkError(f"{path} is missing. {AGAIN}") from error
-    except ValueError as error:
-        raise NetworkError(f"{path} cannot be read: {error}. {AGAIN}") from error
+    except (OSError, ValueError) as error:
+        raise NetworkError(_unreadable(path, error)) from error
     found = {key: type(value) for key, value in description.items()} if isinstance(description, dict) else {}
     if found not in (_KEYS, _KEYS | _TERMS_KEY) or set(description.get("terms", _TERMS)) != _TERMS:
         kinds = ", ".join(f"{key} ({kind.__name__})" for key, kind in _KEYS.items())
@@ -42,4 +42,8 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
     except FileNotFoundError as error:
         raise NetworkError(f"{path} is missing. {AGAIN}") from error
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged archive.
-        raise NetworkError(f"{path} cannot be read: {error}. {AGAIN}") from error
+        raise NetworkError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read: {kept_from_reading(error) or f'{error}. {AGAIN}'}"

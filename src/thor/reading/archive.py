@@ -173,24 +173,31 @@ class Archive:
 
     def _require_found(self, found: Sequence[Run], wanted: Mapping[str, Wanted]) -> None:
         """Raise ConfigError for a name that none of the runs found has; those wanted are by their facet."""
-        for facet, names in wanted.items():
-            lacking = sorted(set(names) - {getattr(run, facet) for run in found}) if names != "all" else []
-            if not lacking:
-                continue
-            name = next(name for name in names if name in lacking)
-            models = self.source_ids() if wanted["source_id"] == "all" else wanted["source_id"]
-            experiments = {model: self.experiment_ids(model) for model in models}
-            if facet == "source_id":
-                known = f" It has the experiments {', '.join(experiments[name])}."
-            elif facet == "experiment_id":
-                known = did_you_mean(name, {there for every in experiments.values() for there in every})
-            else:
-                chosen = [(m, e) for m in models for e in chosen_of(experiments[m], wanted["experiment_id"])]
-                known = did_you_mean(name, {label for pair in chosen for label in self.variant_labels(*pair)})
-            raise ConfigError(
-                f"None of the runs asked for in {self.where} has {facet} '{name}'.{known} Correct {facet}s, or set it "
-                "to all."
-            )
+        lacking = [
+            (facet, name)
+            for facet, names in wanted.items()
+            for name in (names if names != "all" else ())
+            if name not in {getattr(run, facet) for run in found}
+        ]
+        if not lacking:
+            return
+        models = self.source_ids() if wanted["source_id"] == "all" else wanted["source_id"]
+        experiments = {model: self.experiment_ids(model) for model in models}
+        chosen = [(model, name) for model in models for name in chosen_of(experiments[model], wanted["experiment_id"])]
+        there = {
+            "source_id": set(models),
+            "experiment_id": {name for names in experiments.values() for name in names},
+            "variant_label": {label for pair in chosen for label in self.variant_labels(*pair)},
+        }
+        # a name that is nowhere is why runs with the other names are not found
+        facet, name = next(((facet, name) for facet, name in lacking if name not in there[facet]), lacking[0])
+        if facet == "source_id":
+            known = f" It has the experiments {', '.join(experiments[name])}."
+        else:
+            known = did_you_mean(name, there[facet])
+        raise ConfigError(
+            f"No run asked for in {self.where} has {facet} '{name}'.{known} Correct {facet}s, or set it to all."
+        )
 
     # -- variables -------------------------------------------------------------------------------------------------
     def stored(self, run: Run, variable_id: str) -> dict[str, Stored]:

@@ -1,9 +1,7 @@
 """One file of an archive: opened with errors that name it."""
 
-import errno
 import hashlib
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from thor.core.checksums import file_sha256
-from thor.core.errors import DataError, GridError
+from thor.core.errors import DataError, GridError, kept_from_reading
 from thor.reading.classic_format import require_whole
 
 log = logging.getLogger(__name__)
@@ -31,9 +29,6 @@ _WHILE_READING = (OSError, RuntimeError)
 
 _WHILE_OPENING = (*_WHILE_READING, ValueError, KeyError, TypeError, AttributeError)
 """What netCDF4 and xarray raise for headers that cannot be read."""
-
-_OF_THE_SYSTEM = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
-"""Errors of the file system and its permissions, not of what is in a file."""
 
 _FIRST_BYTES, _PIECE_BYTES, _N_PIECES = 2**16, 2**12, 32
 
@@ -193,11 +188,8 @@ def _state(path: Path) -> tuple[Path, int, int]:
 
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a file of the archive that cannot be read, with the reason."""
-    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
-        return DataError(
-            f"{path} cannot be read: {os.strerror(error.errno)}. The file may be whole: ask for permission to read it, "
-            "or whether its file system is in order, and run again. What was finished is kept."
-        )
+    if reason := kept_from_reading(error):
+        return DataError(f"{path} cannot be read: {reason} What was finished is kept.")
     if not path.parent.is_dir():
         return DataError(
             f"{path}: its folder is gone. Is the archive still mounted? What was finished is kept; run again."

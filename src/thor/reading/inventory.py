@@ -59,7 +59,7 @@ def inventory(plans: Plans) -> pd.DataFrame:
 
 
 def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySettings) -> pd.DataFrame:
-    """Return the table completed from one month of each model: whether its fields can be read and pass the checks.
+    """Return the table completed from a month of each model: whether its fields can be read and pass the checks.
 
     Parameters
     ----------
@@ -71,19 +71,20 @@ def with_first_month(table: pd.DataFrame, plans: Plans, settings: ClimatologySet
     Returns
     -------
     pandas.DataFrame
-        All runs of a model whose month cannot be read are not usable; checks that its month does not pass are named.
+        Runs whose month cannot be read are not usable, and the month of the model's next run is read; checks that the
+        month does not pass are named in all runs of the model.
     """
     reasons: dict[str, str] = {}
     checks: dict[str, str] = {}
-    for plan in {plan.run.source_id: plan for plan in reversed(plans.usable)}.values():
-        try:
-            checks[plan.run.source_id] = failed_checks(first_month_of(plan, settings).attrs)
-        except DataError as error:
-            reasons[plan.run.source_id] = str(error)
+    for plan in plans.usable:
+        if plan.run.source_id not in checks:
+            try:
+                checks[plan.run.source_id] = failed_checks(first_month_of(plan, settings).attrs)
+            except DataError as error:
+                reasons[plan.run.key] = str(error)
     out = table.copy()
-    for source_id, reason in reasons.items():
-        rows = (out["source_id"] == source_id) & out["usable"]
-        out.loc[rows, "usable"], out.loc[rows, "reason"] = False, reason
+    unread = run_keys(out).map(reasons)
+    out.loc[unread.notna(), "usable"], out.loc[unread.notna(), "reason"] = False, unread.dropna()
     rows = out["usable"]
     out.loc[rows, "checks"] = out.loc[rows, "source_id"].map(checks).fillna("")
     return out

@@ -285,7 +285,8 @@ def _add_baselines(plans: dict[Run, RunPlan], run: Run, origin: Parent, settings
             "wrong branch time, or years that are not in the archive? branch_years of the model's quirks can correct it"
         )
     elif len(there) < len(wanted):
-        warnings.append(f"{parent.run.key} covers {len(there)} of its {len(wanted)} windows")
+        n_outside = len(wanted) - len(there)
+        warnings.append(f"the baselines of {n_outside} of the {len(wanted)} windows lie outside {parent.run.key}")
     plans[run] = replace(plan, baselines=there, warnings=tuple(warnings))
     # windows that the parent has as the child of another run stay
     windows: set[Window] = {*parent.windows, *there.values()}

@@ -1,6 +1,6 @@
 """Which run figures and report show, and in which window."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,12 @@ from thor.reading.inventory import run_keys
 from thor.tracking import RunDatasets
 from thor.tracking.members import of_one_forcing
 from thor.tracking.shared_window import WindowYears, compared_places, shared_windows
+
+
+def require_run(runs: Collection[str], wanted: str | None) -> None:
+    """Raise ConfigError unless the run to show is there; None, or where there are no runs, is right."""
+    if wanted is not None and runs and wanted not in runs:
+        raise ConfigError(f"There is no run '{wanted}' to show.{did_you_mean(wanted, runs)} Correct shown_run.")
 
 
 def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
@@ -33,10 +39,8 @@ def shown_key(metrics: Mapping[str, Any], wanted: str | None) -> str | None:
     ConfigError
         When there is no such run.
     """
-    runs = metrics["runs"]
-    if wanted is not None and runs:
-        if wanted not in runs:
-            raise ConfigError(f"There is no run '{wanted}' to show.{did_you_mean(wanted, runs)} Correct shown_run.")
+    require_run(metrics["runs"], wanted)
+    if wanted is not None and metrics["runs"]:
         return wanted
     shares: dict[str, float] = {}
     for key, predictors in metrics["summary"].items():

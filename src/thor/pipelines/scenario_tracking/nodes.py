@@ -14,6 +14,7 @@ from thor.pipelines.scenario_tracking.tools import tools_of_sets, tracking_predi
 from thor.tracking import RunDatasets
 from thor.tracking.families import require_families
 from thor.tracking.shared_window import require_window, starts_of_runs
+from thor.tracking.shown_run import require_run
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def track_regimes(
 
     require_window(scenario_features, parameters.agreement.window)
     require_families({key.split("/")[0] for key in scenario_features}, parameters.agreement)
+    require_run(scenario_features, parameters.shown_run)
     tools = tracking_tools(**trained, change_calibration=change_calibration, parameters=parameters)
     runs = TrackedRuns(scenario_features, tools, compute, use_variants=parameters.use_variants)
     log.info("%s to track, on %s", counted(len(runs), "run"), compute.scheduler)
