@@ -153,7 +153,7 @@ def test_numbers_of_the_report_are_those_of_the_results():
     first = {re.search(r"`([\w.]+)`", row[0]).group(1): row[head.index("networks and boosting")] for row in change}
     text = PAGE.replace("\n   ", " ")
     expected, true = (first[f"change.{name}"].replace("\u00a0", " ") for name in ("mean_probability", "base_rate"))
-    assert f"{expected} of the area is expected to have another regime, and {true} truly has" in text
+    assert f"{expected} is expected to have a different one, and {true} truly has" in text
 
     head, _, *skill = rows(RESULTS, after="Skill in oceans that were left out of training")
     place = next(number for number, row in enumerate(skill) if row[0] == "test sector")
