@@ -2,7 +2,7 @@
 
 import pytest
 
-from thor.core.units import spelling
+from thor.core.units import printed_units, spelling
 from thor.core.variables import variable
 
 SAME = {
@@ -55,3 +55,11 @@ def test_other_units_are_not_taken_for_known_ones(units):
 )
 def test_factors_of_the_table(name, units, factor):
     assert variable(name).factor(units) == factor
+
+
+@pytest.mark.parametrize(
+    ("units", "printed"),
+    [("m s-2", "m\u00a0s⁻²"), ("kg m-2 s-1", "kg\u00a0m⁻²\u00a0s⁻¹"), ("m2", "m²"), ("1e-3", "1e-3"), ("%", "%")],
+)
+def test_printed_powers_are_raised(units, printed):
+    assert printed_units(units) == printed

@@ -48,7 +48,7 @@ def test_confusion_matrices_hold_shares_of_rows_and_counts(skill):
     assert [ax.get_title(loc="left").split("\n")[0] for ax in panels] == [
         "(a) ensemble",
         "(b) gradient boosting",
-        "(c) majority",
+        "(c) most common regime",
     ]
     counts = np.array(skill["ensemble"]["test"]["confusion_matrix"])
     np.testing.assert_allclose(panels[0].images[0].get_array(), 100 * counts / counts.sum(axis=1, keepdims=True))
@@ -82,7 +82,7 @@ def test_predictors_come_in_reading_order_whatever_the_order_of_the_file(skill):
     entries = skill | dict.fromkeys(("published_networks", "stress_curl_tree"), skill["ensemble"])
     kept = json.loads(json.dumps(entries, sort_keys=True))
     titles = [ax.get_title(loc="left").split("\n")[0][4:] for ax in confusion_matrices(kept).axes if ax.images]
-    assert titles == ["ensemble", "published networks", "gradient boosting", "stress curl tree", "majority"]
+    assert titles == ["ensemble", "published networks", "gradient boosting", "stress curl tree", "most common regime"]
     rows = [tick.get_text() for tick in skill_intervals(kept).axes[0].get_yticklabels()]
     assert rows == [*titles, "single networks (range)"]
 
@@ -109,7 +109,7 @@ def test_single_networks_are_one_row_with_their_range_and_majority_is_written(sk
     figure = skill_intervals(skill, metrics=("accuracy",))
     (ax,) = figure.axes
     rows = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert rows == ["ensemble", "gradient boosting", "majority", "single networks (range)"]
+    assert rows == ["ensemble", "gradient boosting", "most common regime", "single networks (range)"]
     (low, _), (high, _) = ax.collections[4].get_segments()[0]
     of = [skill[f"member_{bound}"]["test"]["accuracy"] for bound in ("min", "max")]
     assert [low, high] == pytest.approx(of)

@@ -92,7 +92,13 @@ def test_the_explorer_opens_on_an_uncertain_cell_that_the_networks_get_right(pag
     label, predicted, probability = re.search(
         r"Clustering assigns it to (\S+);.* gives (\S+) as most probable, with a probability of (\d+)", text
     ).groups()
-    assert label == predicted and int(probability) < 90 and "Use: test" in text
+    assert label == predicted and int(probability) < 90 and "Use of the cell in training: test." in text
+    assert re.search(r"Conformal set: \S+, ", text) and "It is like the training cells" in text
+
+
+def test_cells_without_a_budget_are_in_the_legend(page):
+    legend = page.run("[...document.querySelectorAll('#ocean-legend > span')].map(e => e.textContent)")
+    assert "merged small clusters" in legend and legend[-1] == "budget not used"
 
 
 def test_every_control_has_a_label_and_every_chart_a_name(page):
@@ -234,7 +240,7 @@ def test_equal_sides_do_not_differ_and_windows_of_one_run_can_be_compared(page):
     for side in "ab":
         choose_run(page, side, run, 1)
     layer(page, "regime")
-    assert "another regime on 0.0 % of the common area" in text(page, "#difference-caption")
+    assert "a different regime on 0.0 % of the common area" in text(page, "#difference-caption")
     layer(page, "change")
     assert ", 0.0 percentage points on average" in text(page, "#difference-caption")
     page.choose("#b-window", 0)
@@ -471,7 +477,7 @@ def test_figures_and_predictors_stand_in_their_order(page):
         ]
     names = page.run("[...document.querySelectorAll('#skill tbody th')].map(c => c.textContent)")
     assert names == [name for name in PREDICTOR_NAMES.values() if name in names]
-    assert names[0] == "the mean of ensemble and gradient boosting"
+    assert names[0] == "the mean of networks and boosting"
     assert page.run("document.querySelector('#chart-skill').data[0].y") == names
 
 

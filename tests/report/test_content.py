@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thor.report.content import captions, small_images
+from thor.report.content import _axis_entry, _first_cell, captions, regime_styles, small_images
 
 
 @pytest.mark.parametrize("name", ["modelling_skill", "modelling_left_out", "modelling_input_sets"])
@@ -36,3 +36,25 @@ def test_images_inside_the_report_keep_white_and_rare_colours(colours):
     assert (shown[:200, 150:] == 255).all()
     assert np.abs(shown[:4, :4] - rare).max() <= 10
     assert np.abs(shown - pixels).max() <= {16: 90, 256: 20}[colours]
+
+
+def test_the_explorer_opens_on_an_uncertain_cell_like_those_of_training_where_one_is_right():
+    doubt = np.array([0.9, 0.8, 0.1, np.nan])
+    right, test = np.array([True, True, True, False]), np.array([True, True, True, True])
+    assert _first_cell(doubt, right, test, np.array([False, True, True, True])) == 1
+    assert _first_cell(doubt, right, test, np.zeros(4, dtype=bool)) == 0
+    assert _first_cell(doubt, np.zeros(4, dtype=bool), test, test) == 0
+
+
+def test_a_long_name_does_not_repeat_the_name():
+    styles = regime_styles({"R1": "wind stress curl (+)", "R2": "R2", "merged": "merged small clusters"})
+    assert [style["long_name"] for style in styles] == ["wind stress curl (+)", "", "small clusters"]
+
+
+def test_features_of_the_explorer_are_named_as_in_figures():
+    assert _axis_entry("zos_gradient_eastward") | {"units": ""} == {
+        "name": "zos_gradient_eastward",
+        "label": "Sea level slope, east",
+        "units": "",
+    }
+    assert _axis_entry("wind_stress_curl")["units"] == "m\u00a0s⁻²"

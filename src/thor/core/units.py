@@ -24,6 +24,8 @@ _NAMES = {
 
 _SYMBOLS = {name: symbol for symbol, names in _NAMES.items() for name in names}
 _BETWEEN = re.compile(r"[\s*()]+|(?<=[A-Za-z\d])\.(?=[A-Za-z])")
+_POWER = re.compile(r"^([A-Za-z]+)(-?\d+)$")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FACTOR = re.compile(r"(?P<name>[A-Za-z_%]+)(?P<power>[+-]?\d+)?")
 
 
@@ -44,6 +46,12 @@ def spelling(units: str) -> str:
             power = int(match["power"] or 1) * (-1 if below else 1)
             factors.append(name if power == 1 else f"{name}{power}")
     return " ".join(factors[1:] if factors[:1] == ["1"] and len(factors) > 1 else factors)
+
+
+def printed_units(units: str) -> str:
+    """Return units as they are printed: ``m s-2`` becomes ``m s⁻²``, with a space at which no line ends."""
+    words = (_POWER.sub(lambda found: found[1] + found[2].translate(_RAISED), word) for word in units.split())
+    return "\u00a0".join(words)
 
 
 def _number(word: str) -> str:

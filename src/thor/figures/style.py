@@ -89,6 +89,7 @@ _PREDICTOR_WORDS = {
     "average": "networks and boosting",
     "bayesian": "Bayesian network",
     "laplace": "Laplace approximation",
+    "majority": "most common regime",
 }
 _LETTERS_PER_INCH = 18
 """In notes, whose letters have 7 points."""

@@ -16,7 +16,9 @@ from thor.attribution.methods import each_method
 from thor.core.arrays import AnyArray
 from thor.core.errors import ConfigError, did_you_mean
 from thor.core.parallel import in_threads
+from thor.core.units import printed_units
 from thor.core.variables import BUDGET_TERMS, FEATURES, is_known, variable
+from thor.figures.attribution import feature_label
 from thor.figures.style import colour_map, flags, regime_colours
 from thor.ocean.cells import on_one_grid
 from thor.regimes.naming import regime_meanings
@@ -24,6 +26,13 @@ from thor.report.arrays import packed, packed_labels, packed_numbers, packed_ran
 from thor.report.rasters import CellMap, cell_map
 
 _SWATCHES = 64
+_ROLES = {
+    "train": "training",
+    "select": "choice of the best epoch",
+    "test": "test",
+    "buffer": "none, near a cell of another use",
+}
+"""Uses of cells in words."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +102,9 @@ def _small_image(content: bytes, *, colours: int) -> str:
 
 
 def regime_styles(long_names: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return name, long name and colour of each regime."""
+    """Return name, long name (without the name, where it begins with that) and colour of each regime."""
     return [
-        {"name": name, "long_name": long_name, "colour": colour}
+        {"name": name, "long_name": long_name.removeprefix(name).strip(), "colour": colour}
         for (name, long_name), colour in zip(long_names.items(), regime_colours(list(long_names)), strict=True)
     ]
 
@@ -132,7 +141,7 @@ def ocean_content(
     -------
     dict
         `grid`: the cell map; `regimes`: names and colours; `layers`: maps with their colours and legends; `cells`:
-        packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: their axes.
+        packed numbers of every cell; `features`, `terms`, `methods`, `predictors`: their axes; `start`: the first cell.
     """
     features, vorticity_budget, regimes, split = on_one_grid(features, vorticity_budget, regimes, split)
     names = list(flags(regimes["regime"]).values())
@@ -154,6 +163,7 @@ def ocean_content(
     bits = float(np.log2(len(names)))
     doubt = 1 - take(regimes["regime_confidence"])
     right = take(regimes["regime"]) >= 0
+    uncertain = np.zeros(len(right), dtype=bool)
     predictors: list[str] = []
     if regime_uncertainty is not None:
         predictors = [str(name) for name in regime_uncertainty["predictor"].values]
@@ -161,6 +171,8 @@ def ocean_content(
         content |= _of_networks(regime_uncertainty, cells, bits)
         doubt = take(regime_uncertainty["predictive_entropy"])[0]
         right &= take(_most_probable(regime_uncertainty))[0] == take(regimes["regime"])
+        several = (regime_uncertainty["regime_set"] == 1).sum("regime") > 1
+        uncertain = take(several & (regime_uncertainty["applicable"] == 1))[0]
     for method, attribution in zip(attributions, on_one_grid(features, *attributions.values())[1:], strict=True):
         for name in ("attribution", "attribution_lower_quartile", "attribution_upper_quartile"):
             values = take(attribution[name].reindex(feature=used).transpose("predictor", "feature", ...))
@@ -168,18 +180,19 @@ def ocean_content(
         if "converged" in attribution:
             content[f"{method}.converged"] = packed_labels(take(attribution["converged"].transpose("predictor", ...)))
     test = {name: value for value, name in flags(split["role"]).items()}.get("test", -1)
+    start = _first_cell(doubt, right, take(split["role"]) == test, uncertain)
     return {
         "grid": cells.to_page(),
-        "start": _first_cell(doubt, take(split["role"]) == test, right),
+        "start": start,
         "regimes": regime_styles(regime_meanings(regimes)),
         "layers": [layer for layer in _layers(roles, bits) if layer["name"] in content],
         "cells": content,
         "predictors": predictors,
         "explained": {name: [*map(str, each["predictor"].values)] for name, each in attributions.items()},
         "features": [_axis_entry(name) for name in used],
-        "terms": [_axis_entry(term) for term in BUDGET_TERMS],
+        "terms": [_axis_entry(term) | {"label": variable(term).label} for term in BUDGET_TERMS],
         "methods": list(attributions),
-        "roles": roles,
+        "roles": [_ROLES[name] for name in roles],
         "basins": {str(value): name.replace("_", " ").title() for value, name in flags(features["basin"]).items()},
     }
 
@@ -201,10 +214,15 @@ def _of_networks(fields: xr.Dataset, cells: CellMap, bits: float) -> dict[str, d
     return content | {name: packed_shares(take(fields[name])) for name in names}
 
 
-def _first_cell(doubt: AnyArray, test: AnyArray, right: AnyArray) -> int:
-    """Return the first cell of the explorer: an uncertain test cell whose regime is predicted correctly."""
+def _first_cell(doubt: AnyArray, right: AnyArray, test: AnyArray, uncertain: AnyArray) -> int:
+    """Return the first cell of the explorer: an uncertain test cell whose regime is predicted correctly.
+
+    `uncertain` are cells like the training cells with several regimes in their conformal set; other cells only where
+    none of these is correct.
+    """
     known = np.isfinite(doubt)
-    wanted = next((cells for cells in (known & test & right, known & right) if cells.any()), known)
+    best = known & right & test
+    wanted = next((cells for cells in (best & uncertain, best, known & right) if cells.any()), known)
     order = np.argsort(np.where(wanted, doubt, np.inf), kind="stable")
     return int(order[round(0.9 * max(int(wanted.sum()) - 1, 0))])
 
@@ -215,10 +233,12 @@ def _most_probable(fields: xr.Dataset) -> xr.DataArray:
 
 
 def _axis_entry(name: str) -> dict[str, str]:
-    if not is_known(name):
-        return {"name": name, "label": name.replace("_", " "), "units": ""}
-    row = variable(name)
-    return {"name": name, "label": row.label, "units": "" if row.units == "1" else row.units}
+    units = variable(name).units if is_known(name) else "1"
+    return {"name": name, "label": _capital(feature_label(name)), "units": "" if units == "1" else printed_units(units)}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:
@@ -240,6 +260,6 @@ def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:
         ("predictive_entropy", "Total uncertainty", True, scale("cmo.amp", 0.0, round(0.75 * bits, 1), "bit")),
         ("mutual_information", "Disagreement between networks", True, scale("cmo.amp", 0.0, 0.5, "bit")),
         ("applicable", "Like the training cells", False, classes(("unlike", "like"), "#D55E00", "#DDDDDD")),
-        ("role", "Use of the cell in training", False, classes(roles, *role_colours)),
+        ("role", "Use of the cell in training", False, classes([_ROLES[name] for name in roles], *role_colours)),
     )
     return [{"name": name, "label": label, "predictor": of_each, **kind} for name, label, of_each, kind in rows]

@@ -14,7 +14,7 @@ import yaml
 from thor.attribution.methods import all_methods, explaining_methods, labels, title_of
 from thor.core.metrics import metrics
 from thor.core.variables import variable
-from thor.figures.style import LAND_COLOUR
+from thor.figures.style import LAND_COLOUR, predictor_words, years_text
 from thor.report.archive import archive_rows, model_rows
 from thor.report.content import captions, ocean_content, regime_styles, small_images, swatches
 from thor.report.pictures import change_picture, most_changed, regime_picture
@@ -36,6 +36,9 @@ _SECTION_FILES = {
     ),
 }
 """Datasets to which each section links."""
+
+_UNIT = re.compile(r"(?<=\d) (?=%|K\b|W\b)")
+"""The space between a number and its unit, where no line ends."""
 
 
 def report_page(
@@ -91,6 +94,8 @@ def report_page(
     environment.filters |= {
         "percent": percent,
         "level_percent": level_percent,
+        "predictor_words": predictor_words,
+        "years": years_text,
         "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
         "with_code": _with_code,
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
@@ -112,6 +117,8 @@ def report_page(
         "diverging": swatches("cmo.balance"),
         "scenario_files": _links(manifest).get("scenario_regimes", ""),
     }
+    of_runs = (name for run in data["scenarios"]["runs"] for name in run["predictors"])
+    data["predictor_names"] = {name: predictor_words(name) for name in (*data["ocean"]["predictors"], *of_runs)}
     data["scenarios"]["start"] = most_changed(summary["scenarios"], scenario_regimes or {})
     images = small_images(figures, colours=settings.figure_colours)
     return environment.get_template("report.html.j2").render(
@@ -161,8 +168,8 @@ def _links(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _not_together(mixed: Sequence[str]) -> list[str]:
-    """Return the sections with results that the first sentence of `mixed` names."""
-    words = set(re.findall(r"\w+", mixed[0])) if mixed else set()
+    """Return the sections with results that the first sentence of `mixed` names as made from other inputs."""
+    words = set(re.findall(r"\w+", mixed[0].partition(", made from")[0])) if mixed else set()
     return [section for section, names in _SECTION_FILES.items() if words & set(names)]
 
 
@@ -170,7 +177,8 @@ def _glossary(long_names: Mapping[str, str]) -> dict[str, str]:
     """Return the meaning of each term and regime, sorted by term."""
     terms = yaml.safe_load(_file("glossary.yml"))
     regimes = {name: f"Regime: {meaning}." for name, meaning in long_names.items()}
-    return dict(sorted({**terms, **regimes}.items(), key=lambda item: item[0].lower()))
+    meanings = {term: _UNIT.sub("\u00a0", meaning) for term, meaning in {**terms, **regimes}.items()}
+    return dict(sorted(meanings.items(), key=lambda item: item[0].lower()))
 
 
 def _with_code(sentence: str) -> Any:

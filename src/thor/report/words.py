@@ -13,13 +13,13 @@ from thor.figures.style import exact_percent, in_reading_order, predictor_words,
 from thor.reading.runs import is_at_level
 
 PREDICTOR_NAMES = {
-    "average": "the mean of ensemble and gradient boosting",
+    "average": "the mean of networks and boosting",
     "ensemble": "the ensemble",
     "bayesian": "the Bayesian network",
     "laplace": "the Laplace approximation",
     "member_mean": "single networks, mean",
-    "member_min": "single networks, lowest score",
-    "member_max": "single networks, highest score",
+    "member_min": "single networks, lowest value of each score",
+    "member_max": "single networks, highest value of each score",
     "gradient_boosting": "gradient boosting",
     "stress_curl_tree": "a tree on the wind stress curl",
     "majority": "the most common regime everywhere",

@@ -43,7 +43,7 @@ async function unpack(tree) {
 
 /* -- maps ---------------------------------------------------------------------------------------------------------- */
 const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
-const LAND_RGB = rgb(document.documentElement.dataset.land), GAP_RGB = [250, 250, 250];
+const LAND_RGB = rgb(document.documentElement.dataset.land), GAP = "#fafafa", GAP_RGB = rgb(GAP);
 
 class CellMap {
   constructor(canvas, onPick) {
@@ -189,6 +189,9 @@ function options(select, entries) {
   select.replaceChildren(...entries.map(([value, label]) => new Option(label, value)));
 }
 
+const predictorWords = (data, name) => data.predictor_names[name] || name;
+const years = (label) => label.replace("-", "–");
+
 const degrees = (lat, lon) => {
   const west = lon > 180 ? 360 - lon : lon;
   return `${Math.abs(lat).toFixed(1)}° ${lat < 0 ? "S" : "N"} ${west.toFixed(1)}° ${lon > 180 ? "W" : "E"}`;
@@ -210,7 +213,7 @@ function explorer(data, onCell) {
   const { ocean } = data, cells = ocean.cells, regimeColours = ocean.regimes.map((r) => rgb(r.colour));
   const layerSelect = byId("ocean-layer"), predictorSelect = byId("ocean-predictor");
   options(layerSelect, ocean.layers.map((layer, k) => [k, layer.label]));
-  if (predictorSelect) options(predictorSelect, ocean.predictors.map((name, k) => [k, name]));
+  if (predictorSelect) options(predictorSelect, ocean.predictors.map((name, k) => [k, predictorWords(data, name)]));
   const chosen = () => (predictorSelect ? Number(predictorSelect.value) : 0);
   const map = new CellMap(byId("ocean-map"), (cell) => show(cell));
   map.setGrid(ocean.grid);
@@ -218,6 +221,9 @@ function explorer(data, onCell) {
   function paint() {
     const layer = ocean.layers[layerSelect.value], field = cells[layer.name], p = chosen();
     const value = layer.predictor ? (k) => field.at(p, k) : (k) => field.at(k);
+    const isEmpty = Array.from({ length: ocean.grid.n_cells }, (_, k) => value(k)).some(Number.isNaN);
+    const without = layer.predictor || layer.name === "applicable" || layer.name === "role" ? "no prediction" : "budget not used";
+    const empty = isEmpty ? [{ label: without, colour: GAP }] : [];
     if (layer.kind === "scale") {
       const colours = layer.colours.map(rgb), top = colours.length - 1;
       map.paint((k) => {
@@ -225,16 +231,17 @@ function explorer(data, onCell) {
         return Number.isNaN(v) ? null : colours[Math.max(0, Math.min(top, Math.round((v - layer.low) / (layer.high - layer.low) * top)))];
       });
       const end = (v) => (layer.unit === "share" ? percent(v) : `${v} ${layer.unit}`);
-      legend(byId("ocean-legend"), [], { colours: layer.colours, ends: [end(layer.low), end(layer.high)] });
+      legend(byId("ocean-legend"), empty, { colours: layer.colours, ends: [end(layer.low), end(layer.high)] });
     } else {
       const colours = layer.kind === "regime" ? regimeColours : layer.colours.map(rgb);
       map.paint((k) => { const v = value(k); return Number.isNaN(v) ? null : colours[v]; });
-      legend(byId("ocean-legend"), layer.kind === "regime"
+      const classes = layer.kind === "regime"
         ? ocean.regimes.map((r) => ({ colour: r.colour, label: `${r.name} ${r.long_name}` }))
-        : layer.labels.map((label, k) => ({ label, colour: layer.colours[k] })));
+        : layer.labels.map((label, k) => ({ label, colour: layer.colours[k] }));
+      legend(byId("ocean-legend"), [...classes, ...empty]);
     }
     map.canvas.setAttribute("aria-label", `Map of the training ocean: ${layer.label}; arrow keys move from cell to cell`);
-    byId("ocean-caption").textContent = layer.label + (layer.predictor ? `, ${ocean.predictors[p]}` : "") + ". The circle marks the cell below.";
+    byId("ocean-caption").textContent = layer.label + (layer.predictor ? `, ${predictorWords(data, ocean.predictors[p])}` : "") + ". The circle marks the cell below.";
   }
 
   function show(cell) {
@@ -247,7 +254,7 @@ function explorer(data, onCell) {
       words.push(`Clustering assigns it to ${ocean.regimes[regime].name}; ${percent(cells.confidence.at(cell))} of the runs agree.`);
     } else words.push("Its budget is not used, so it has no label.");
     if (!Number.isNaN(predicted)) {
-      words.push(`The predictor ${name} gives ${ocean.regimes[predicted].name} as most probable, with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
+      words.push(`The predictor (${predictorWords(data, name)}) gives ${ocean.regimes[predicted].name} as most probable, with a probability of ${percent(cells.probability_of_predicted.at(p, cell))}; `
         + `${percent(cells.superiority.at(p, cell))} of its members prefer it to the second regime.`);
       const set = cells.regime_set.at(p, cell), held = ocean.regimes.filter((r, k) => set & (2 ** k)).map((r) => r.name);
       words.push(held.length ? `Conformal set: ${held.join(", ")}.` : "No conformal set: too few similar known cells.");
@@ -257,7 +264,7 @@ function explorer(data, onCell) {
       const short = cells[`${method}.converged`], q = ocean.explained[method].indexOf(name);
       if (short && q >= 0 && short.at(q, cell) === 0) words.push(`${data.method_names[method]} did not converge here.`);
     }
-    if (role) words.push(`Use: ${role}.`);
+    if (role) words.push(`Use of the cell in training: ${role}.`);
     byId("cell-text").textContent = words.join(" ");
     if (predictorSelect) probabilities(cell, p);
     terms(cell);
@@ -283,9 +290,9 @@ function explorer(data, onCell) {
     const known = values.some((v) => !Number.isNaN(v));
     draw("chart-terms", [{
       type: "bar", orientation: "h", x: values, y: ocean.terms.map((t) => t.label), marker: { color: "#4878a8" },
-      hovertemplate: "%{y}: %{x:.2e} m s<sup>-2</sup><extra></extra>",
+      hovertemplate: "%{y}: %{x:.2e} m s<sup>−2</sup><extra></extra>",
     }], {
-      xaxis: axis({ exponentformat: "power", nticks: 4, tickangle: 0, title: { text: "m s<sup>-2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
+      xaxis: axis({ exponentformat: "power", nticks: 4, tickangle: 0, title: { text: "m s<sup>−2</sup>", standoff: 4 } }), yaxis: axis({ autorange: "reversed" }),
       annotations: known ? [] : [{ text: "no budget in this cell", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
     });
   }
@@ -295,7 +302,7 @@ function explorer(data, onCell) {
     const labels = ocean.features.map((f) => f.label);
     const traces = (shown.length ? shown : ocean.methods).map((method) => {
       const p = Math.max(0, ocean.explained[method].indexOf(name));
-      const other = shown.length ? "" : ` (of the ${ocean.explained[method][0]})`;
+      const other = shown.length ? "" : ` (${predictorWords(data, ocean.explained[method][0])})`;
       const [mid, low, high] = ["attribution", "attribution_lower_quartile", "attribution_upper_quartile"]
         .map((part) => ocean.features.map((f, k) => cells[`${method}.${part}`].at(p, k, cell)));
       return {

@@ -15,8 +15,8 @@ const FULL_SCALE = 0.5; /* of differences of P(change) */
 
 /* One side: its selectors, its map, and the values of its cells. */
 class Side {
-  constructor(name, scenarios, likelihood, colours) {
-    Object.assign(this, { name, scenarios, likelihood, colours });
+  constructor(name, scenarios, likelihood, colours, predictorName) {
+    Object.assign(this, { name, scenarios, likelihood, colours, predictorName });
     const of = (part) => byId(`${name}-${part}`);
     [this.model, this.experiment, this.slider, this.label, this.caption] = ["model", "experiment", "window", "window-label", "caption"].map(of);
     options(this.model, [...new Set(scenarios.runs.map((run) => run.source_id))].map((model) => [model, model]));
@@ -61,7 +61,7 @@ class Side {
   }
   paint(p, kind, outlined) {
     const { run, w } = this, baseline = run.baselines[w];
-    this.label.textContent = run.windows[w] + (baseline ? ` (baseline ${baseline})` : " (no baseline)");
+    this.label.textContent = years(run.windows[w]) + (baseline ? ` (baseline ${years(baseline)})` : " (no baseline)");
     this.slider.setAttribute("aria-valuetext", run.windows[w]);
     const colour = this.colourOf(kind);
     const forced = outlined && baseline ? (k) => run.forced.at(p, k, w) === 2 : null;
@@ -72,8 +72,8 @@ class Side {
       right: run.truth ? `right on ${percent(this.share((v) => v.right === 1, (v) => !Number.isNaN(v.right), p))} of the area` : "the true regime is not known",
       forced: `forced regime change (beyond internal variability, P(change) of at least ${least})`, change: "likelihood that the regime differs from the baseline", applicable: "area of applicability of the networks",
     }[kind];
-    this.caption.textContent = `${this.name.toUpperCase()}: ${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${run.windows[w]}`
-      + `${baseline ? ` against ${baseline} of ${run.parent}` : ""}, ${run.predictors[p]}: ${shown}.`
+    this.caption.textContent = `${this.name.toUpperCase()}: ${run.source_id}, ${run.experiment_id} ${run.variant_label}, ${years(run.windows[w])}`
+      + `${baseline ? ` against ${years(baseline)} of ${run.parent}` : ""}, ${this.predictorName(run.predictors[p])}: ${shown}.`
       + ((kind === "forced" || kind === "change") && baseline ? ` ${run.detection[p][w]}` : "")
       + (stride > 1 ? ` The grid is thinned: one cell of each ${stride} by ${stride} is shown; areas and figures use every cell.` : "");
   }
@@ -111,7 +111,7 @@ function scenarioViewer(data, onPlace) {
   if (!scenarios.runs.length) return { showProjections() {}, areas() {}, follow() {} };
   const bounds = data.likelihood.bounds, classOf = (v) => { const [a, b, c, d, e, f] = bounds; return v < a ? 0 : v < b ? 1 : v < c ? 2 : v <= d ? 3 : v <= e ? 4 : v <= f ? 5 : 6; };
   const predictor = byId("run-predictor"), outlines = byId("run-outlines"), hover = byId("hover"), diverging = data.diverging.map(rgb);
-  const [a, b] = ["a", "b"].map((name) => new Side(name, scenarios, { ...data.likelihood, classOf }, colourOfRegime)), sides = [a, b];
+  const [a, b] = ["a", "b"].map((name) => new Side(name, scenarios, { ...data.likelihood, classOf }, colourOfRegime, (each) => predictorWords(data, each))), sides = [a, b];
   const layer = () => document.querySelector("input[name=run-layer]:checked").value;
   const place = (side) => (side.run.predictors.includes(predictor.value) ? side.run.predictors.indexOf(predictor.value) : 0);
   let address = false;
@@ -176,12 +176,12 @@ function scenarioViewer(data, onPlace) {
       return ofNames[y];
     });
     const found = both ? percent(unlike / both, 1) : "", what = { forced: "forced regime changes", applicable: "cells unlike the training cells", right: "wrong cells" }[kind];
-    const title = `${a.run.source_id} ${a.run.experiment_id} ${a.window} and ${b.run.source_id} ${b.run.experiment_id} ${b.window}`;
+    const title = `${a.run.source_id} ${a.run.experiment_id} ${years(a.window)} and ${b.run.source_id} ${b.run.experiment_id} ${years(b.window)}`;
     let text = `Difference, ${title}: `;
     if (!both) text += "no cell is known in both.";
     else if (kind === "change") text += `P(change) of A minus that of B, ${(100 * sum / both).toFixed(1).replace(/^-(?=0\.0$)/, "").replace("-", "−")} percentage points on average.`;
     else if (isTrue) text += `${what} in only one of them on ${found} of the common area.`;
-    else text += `another ${kind === "truth" ? "true " : ""}regime on ${found} of the common area, in the colour of B.`;
+    else text += `a different ${kind === "truth" ? "true " : ""}regime on ${found} of the common area, in the colour of B.`;
     byId("difference-caption").textContent = text;
     const scale = `${100 * FULL_SCALE} points`;
     if (kind === "change") legend(byId("difference-legend"), [], { colours: data.diverging, ends: [`−${scale}`, `+${scale}`] });
@@ -217,7 +217,7 @@ function scenarioViewer(data, onPlace) {
   }
   function fillPredictors(kept = predictor.value) {
     const names = a.run.predictors;
-    options(predictor, names.map((name) => [name, name]));
+    options(predictor, names.map((name) => [name, predictorWords(data, name)]));
     if (names.includes(kept)) predictor.value = kept;
   }
 
@@ -299,7 +299,7 @@ function scenarioViewer(data, onPlace) {
         text.textContent = before === "–" || before === after ? after : `${before} → ${after}`;
         second.textContent = Number.isNaN(change) ? "" : `${percent(change)}${run.forced.at(p, k, w) === 2 ? " ●" : ""}`;
         state.append(strip, text, second);
-        state.title = `${run.key}, ${window_}: ${before === "–" ? after : `${before} in the baseline, ${after}`}`;
+        state.title = `${run.key}, ${years(window_)}: ${before === "–" ? after : `${before} in the baseline, ${after}`}`;
         box.append(state);
         row.append(box);
       });
@@ -314,7 +314,7 @@ function scenarioViewer(data, onPlace) {
     for (let w = 0; w < most; w += 1) {
       const cell = document.createElement("th");
       cell.scope = "col";
-      cell.textContent = alike ? longest.windows[w] : `window ${w + 1}`;
+      cell.textContent = alike ? years(longest.windows[w]) : `window ${w + 1}`;
       titles.append(cell);
     }
     head.replaceChildren(titles);
