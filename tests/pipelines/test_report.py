@@ -176,7 +176,7 @@ def test_every_layer_is_another_map(page):
         assert page.run("document.querySelector('#ocean-legend').childNodes.length") > 1
     assert len(maps) >= 7  # all cells may be like the training cells
     page.choose("#ocean-predictor", 3)
-    assert "bayesian" in page.run("document.querySelector('#cell-text').innerText")
+    assert "Bayesian network" in page.run("document.querySelector('#cell-text').innerText")
     assert page.errors == []
 
 

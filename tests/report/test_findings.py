@@ -60,7 +60,7 @@ def test_the_findings_are_those_of_the_numbers(numbers):
         *("2 regimes", "90 % correct", "2.1 points off", "Stress curl first", "2.9 % forced change")
     ]
     texts = [plain(entry["text"]) for entry in found]
-    assert "B is the largest with 70 % of the area. On average 99 % of 24 clustering runs agree." in texts[0]
+    assert "B is the largest with 70 % of the area. On average 99 % of the 24 clustering runs agree." in texts[0]
     assert "the ensemble finds the correct regime in 90 % of the cells (90 % interval 80 to 95 %)" in texts[1]
     assert texts[1].endswith("a tree on the wind stress curl in 60 %.")
     assert "contain it in 93 %, with 1.4 regimes on average. On 3.2 % of the area inputs are unlike" in texts[2]
@@ -71,7 +71,7 @@ def test_the_findings_are_those_of_the_numbers(numbers):
     assert texts[3].endswith(
         "agree on the sign of 80 % to 90 % of the magnitude. On 4.0 % of the area Shapley values did not converge."
     )
-    assert "on 2.9 % of the tested area (2.2 % to 3.8 % in 3 climate models)" in texts[4]
+    assert "on 2.9 % of the tested area (2.2 % to 3.8 % in three climate models)" in texts[4]
     assert texts[4].endswith("78 % of the marked area changed, and 46 % of the changes of the tested area are marked.")
 
 
@@ -85,7 +85,7 @@ def test_models_whose_change_is_not_tested_do_not_count(numbers):
             {**numbers, "experiments": {"ssp585-gwl2.0": numbers["experiments"]["abrupt-4xCO2"] | {"window": "2.0 K"}}}
         )[-1]["text"]
     )
-    assert "In ssp585-gwl2.0 by 2.0 K of warming, the" in text and "50.0 % in 2 climate models" in text
+    assert "In ssp585-gwl2.0 by 2.0 K of warming, the" in text and "50.0 % in two climate models" in text
 
 
 def test_without_numbers_there_is_no_finding(numbers):
@@ -137,7 +137,7 @@ def test_a_single_clustering_run_agrees_with_none(numbers):
     summary = nothing | {"regimes": regimes, "skill": skill, "sentences": topics}
     assert closing_lines(summary)[0] == "Regimes: 2 in 100 cells, by area B 70 %, A 30 %."
     regimes["n_runs"] = 24
-    assert closing_lines(summary)[0].endswith("A 30 %; 99 % of 24 clustering runs agree.")
+    assert closing_lines(summary)[0].endswith("A 30 %; 99 % of the 24 clustering runs agree.")
 
 
 def test_levels_that_are_settings_are_not_rounded(numbers):

@@ -7,7 +7,6 @@ from thor.report.scenarios import baseline_in_words, experiment_means
 from thor.report.sentences import (
     _calibration_sentences,
     caveat_sentences,
-    explanation_sentences,
     scenario_sentences,
     skill_sentences,
 )
@@ -104,13 +103,13 @@ def test_a_scenario_is_compared_with_its_baseline_and_one_model_has_no_range():
     assert "(one climate model)" in expected and "90 %" not in expected
     other = row | {"source_id": "N", "run": "N/ssp585/r1", "expected_changed_share": 0.223}
     assert "17 % of the area" in _scenarios(experiment_means([row, other], {}))
-    assert "(12 % to 22 % in 2 climate models)" in _scenarios(experiment_means([row, other], {}))
+    assert "(12 % to 22 % in two climate models)" in _scenarios(experiment_means([row, other], {}))
     untested = other | {"forced_share": None, "shift_share": None}
     late = row | {"source_id": "P", "window": "2281-2300", "shared_window": "", "expected_changed_share": 0.9}
     found = experiment_means([row, untested, late], {})
     text = _scenarios(found)
     assert text.startswith("ssp585, 2081–2100 against") and "3.1 % of the tested area (one climate model)" in text
-    assert "(12 % to 22 % in 2 climate models)" in text and text.endswith("Left out, without this window: P.")
+    assert "(12 % to 22 % in two climate models)" in text and text.endswith("Left out, without this window: P.")
     assert found["ssp585"]["expected_changed_share"]["mean"] == pytest.approx(0.173)
     assert found["ssp585"]["without_window"] == ["P"] and found["ssp585"]["forced_share"]["n_models"] == 1
 
@@ -199,16 +198,6 @@ def test_skill_is_stated_by_ocean():
     assert lines[1] == (
         "By ocean within this region, the correct regime is predicted for 90 % of 60 cells of the Southern Ocean and "
         "50 % of 40 cells of the Arctic Ocean."
-    )
-
-
-def test_the_interval_of_an_evaluation_is_stated_of_its_skill():
-    entry = {"value": 0.6, "random": 0.2, "skill": 0.5, "low": 0.4, "high": 0.55, "level": 0.9}
-    (line,) = explanation_sentences({"agreement": {}, "faithfulness": {"relevance": entry}, "converged": {}})
-    assert line.replace("\u00a0", " ").endswith(
-        "has a correlation of 0.60 with the loss of the networks' evidence for the regime without this set (random "
-        "attributions: 0.20); its skill, 0 for random attributions and 1 for perfect ones, is 0.50 (90 % interval 0.40 "
-        "to 0.55)."
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thor.report.words import interval, level_percent, percent, signed
+from thor.report.words import capital, interval, level_percent, number_word, percent, regime_name, signed
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,11 @@ def test_signed_numbers(value, plus, text):
 def test_settings_are_not_rounded(level, text):
     assert level_percent(level) == f"{text}\u00a0%"
     assert interval({"low": 0.1, "high": 0.2, "level": level}) == f" ({text}\u00a0% interval 10 to 20\u00a0%)"
+
+
+def test_numbers_up_to_nine_are_words():
+    assert [number_word(number) for number in (1, 2, 9, 10)] == ["1", "two", "nine", "10"]
+
+
+def test_the_merged_regime_may_begin_a_sentence():
+    assert capital(regime_name("merged")) == "The merged regime" and regime_name("S-SV") == "S-SV"

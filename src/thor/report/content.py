@@ -24,6 +24,7 @@ from thor.ocean.cells import on_one_grid
 from thor.regimes.naming import regime_meanings
 from thor.report.arrays import packed, packed_labels, packed_numbers, packed_range, packed_shares
 from thor.report.rasters import CellMap, cell_map
+from thor.report.words import capital
 
 _SWATCHES = 64
 _ROLES = {
@@ -234,11 +235,7 @@ def _most_probable(fields: xr.Dataset) -> xr.DataArray:
 
 def _axis_entry(name: str) -> dict[str, str]:
     units = variable(name).units if is_known(name) else "1"
-    return {"name": name, "label": _capital(feature_label(name)), "units": "" if units == "1" else printed_units(units)}
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return {"name": name, "label": capital(feature_label(name)), "units": "" if units == "1" else printed_units(units)}
 
 
 def _layers(roles: Sequence[str], bits: float) -> list[dict[str, Any]]:

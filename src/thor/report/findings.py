@@ -6,7 +6,18 @@ from typing import Any
 from thor.attribution.methods import in_sentence
 from thor.figures.attribution import feature_label
 from thor.report.sentences import METRIC
-from thor.report.words import in_words, interval, leading, level_percent, percent, predictor_name, window_words
+from thor.report.words import (
+    capital,
+    in_words,
+    interval,
+    leading,
+    level_percent,
+    number_word,
+    percent,
+    predictor_name,
+    regime_name,
+    window_words,
+)
 
 
 def findings(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -62,11 +73,11 @@ def _regimes(regimes: Mapping[str, Any]) -> tuple[str, str]:
     shares = regimes["area_fraction"]
     largest = max(shares, key=lambda name: shares[name])
     text = (
-        f"The ocean divides into {len(shares)} regimes by the balance of its vorticity budget. {largest} is the "
-        f"largest with {percent(shares[largest])} of the area."
+        f"The ocean divides into {len(shares)} regimes by the balance of its vorticity budget. "
+        f"{capital(regime_name(largest))} is the largest with {percent(shares[largest])} of the area."
     )
     if (regimes["n_runs"] or 1) > 1:
-        text += f" On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs agree."
+        text += f" On average {percent(regimes['mean_confidence'])} of the {regimes['n_runs']} clustering runs agree."
     return f"{len(shares)} regimes", text
 
 
@@ -121,7 +132,7 @@ def _reasons(explanations: Mapping[str, Any]) -> tuple[str, str] | None:
     if (share := explanations["converged"].get(method, 1)) < 1:
         text += f" On {percent(1 - share, 1)} of the area {in_sentence(method)} did not converge."
     headline = feature_label(ranked[0])
-    return f"{headline[0].upper()}{headline[1:]} first", text
+    return f"{capital(headline)} first", text
 
 
 def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -139,7 +150,9 @@ def _change(experiments: Mapping[str, Any]) -> tuple[str, str] | None:
     if not changes:
         return None
     name = max(changes, key=lambda experiment: changes[experiment]["mean"])
-    changed = f"{percent(changes[name]['mean'])} of the area is expected to have another regime{_range(changes[name])}"
+    changed = (
+        f"{percent(changes[name]['mean'])} of the area is expected to have a different regime{_range(changes[name])}"
+    )
     text = f"In {name}, {changed}. It is not tested against internal variability."
     return f"{percent(changes[name]['mean'])} expected change", text
 
@@ -158,4 +171,5 @@ def _how_often_true(scores: Mapping[str, float | None] | None) -> str:
 def _range(share: Mapping[str, Any]) -> str:
     if share["n_models"] == 1:
         return " of one climate model"
-    return f" ({percent(share['low'], 1)} to {percent(share['high'], 1)} in {share['n_models']} climate models)"
+    models = f"{number_word(share['n_models'])} climate models"
+    return f" ({percent(share['low'], 1)} to {percent(share['high'], 1)} in {models})"

@@ -7,7 +7,7 @@ import numpy as np
 
 from thor.core.errors import counted
 from thor.networks.predictor import set_of
-from thor.report.words import in_order, in_words, percent, signed
+from thor.report.words import in_order, in_words, percent, regime_name, signed
 
 _SCORES = ("balanced_accuracy", "brier_skill", "expected_calibration_error")
 
@@ -62,10 +62,10 @@ def input_set_sentences(numbers: Mapping[str, Any]) -> list[str]:
     shares = [row["different_share"] for row in rows]
     most = max(regimes, key=lambda name: regimes[name])
     lines = [
-        f"In {counted(len(rows), 'run')} with {input_set} data the most probable regime differs from that by sea "
-        f"level, wind stress and depth alone on {percent(min(shares), 1)} to {percent(max(shares), 1)} of the area "
-        f"(last window with a baseline, of control runs the last), most in {most} ({percent(regimes[most])} of its "
-        "area)."
+        f"In {counted(len(rows), 'run')} with {input_set} data, predictors that use them give a different most "
+        "probable regime than those that use sea level, wind stress and depth alone on "
+        f"{percent(min(shares), 1)} to {percent(max(shares), 1)} of the area (last window with a baseline, of control "
+        f"runs the last), most in {regime_name(most)} ({percent(regimes[most])} of its area)."
     ]
     if right := numbers["right"]:
         lines.append(

@@ -93,7 +93,7 @@ def _false_rate_sentences(rate: Mapping[str, float]) -> list[str]:
     if not rate:
         return []
     return [
-        f"In the unforced control runs, at most {percent(rate['mean'])} of the area exceed the null quantile on "
+        f"In the unforced control runs, at most {percent(rate['mean'])} of the area exceeds the null quantile on "
         f"average (nominally {level_percent(rate['nominal'])}), but up to {percent(rate['high'])} in one of twenty "
         "pairs of windows: with few control windows the false rate of a single map is this uncertain."
     ]

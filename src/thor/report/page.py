@@ -96,7 +96,7 @@ def report_page(
         "level_percent": level_percent,
         "predictor_words": predictor_words,
         "years": years_text,
-        "terms_in_words": lambda names: in_words([variable(name).label.lower() for name in names]),
+        "terms_in_words": _terms_in_words,
         "with_code": _with_code,
         "as_yaml": lambda tree: yaml.safe_dump(tree, sort_keys=False, allow_unicode=True),
     }
@@ -179,6 +179,11 @@ def _glossary(long_names: Mapping[str, str]) -> dict[str, str]:
     regimes = {name: f"Regime: {meaning}." for name, meaning in long_names.items()}
     meanings = {term: _UNIT.sub("\u00a0", meaning) for term, meaning in {**terms, **regimes}.items()}
     return dict(sorted(meanings.items(), key=lambda item: item[0].lower()))
+
+
+def _terms_in_words(names: Sequence[str]) -> str:
+    """Return the terms of a dominant balance; a single one is not balanced by another."""
+    return in_words([variable(name).label.lower() for name in names]) + (" alone" if len(names) == 1 else "")
 
 
 def _with_code(sentence: str) -> Any:

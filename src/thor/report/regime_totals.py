@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from thor.report.words import in_words, signed, window_words
+from thor.report.words import in_words, regime_name, signed, window_words
 from thor.tracking.members import of_one_forcing
+from thor.tracking.regime_shares import NO_REGIME
 from thor.tracking.shared_window import WindowYears, shared_windows
 
 _TOTALS = {
@@ -49,7 +50,7 @@ def total_sentences(numbers: Mapping[str, Any]) -> list[str]:
     for name, (_, unit, digits, subject) in _TOTALS.items():
         for experiment, entry in numbers[name].items():
             models = "one climate model" if entry["n_models"] == 1 else f"{entry['n_models']} climate models"
-            where = "outside all regimes" if entry["regime"] == "no_regime" else f"in regime {entry['regime']}"
+            where = "outside all regimes" if entry["regime"] == NO_REGIME else f"in {regime_name(entry['regime'])}"
             change, part = (_span(entry[f"{what}_{unit.lower()}"], digits, unit) for what in ("change", "part"))
             lines.append(
                 f"{subject} in {experiment}, {window_words(experiment, entry['window'])}, differs from that of "

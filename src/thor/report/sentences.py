@@ -7,21 +7,24 @@ difference is not statistically significant.
 from collections.abc import Mapping
 from typing import Any
 
-from thor.attribution.methods import in_sentence
 from thor.core.variables import variable
 from thor.report.archive import archive_sentences, by_reason
+from thor.report.explained import explanation_sentences
 from thor.report.input_sets import input_set_sentences
 from thor.report.model_trust import model_sentences
 from thor.report.regime_totals import total_sentences, without_window_text
 from thor.report.words import (
     PREDICTOR_NAMES,
+    capital,
     in_order,
     in_words,
     interval,
     leading,
     level_percent,
+    number_word,
     percent,
     predictor_name,
+    regime_name,
     signed,
     span,
     window_words,
@@ -63,20 +66,22 @@ def _regime_sentences(regimes: Mapping[str, Any], balances: Mapping[str, Any], b
     ranked = sorted(shares, key=lambda name: -shares[name])
     largest, smallest = ranked[0], ranked[-1]
     long_names = regimes["long_names"]
+    first, last = (f"{regime_name(name)} ({percent(shares[name])}" for name in (largest, smallest))
     lines = [
         f"{regimes['n_cells']:,} cells belong to {len(regimes['regimes'])} dynamical regimes"
-        f"{_BUDGETS.get(budget, '')}. The largest is {largest} ({percent(shares[largest])} of their area): "
-        f"{long_names[largest]}; the smallest is {smallest} ({percent(shares[smallest])}): {long_names[smallest]}."
+        f"{_BUDGETS.get(budget, '')}. The largest is {first} of their area): "
+        f"{long_names[largest]}; the smallest is {last}): {long_names[smallest]}."
     ]
     terms = [variable(term).label.lower() for term in balances.get(largest, {}).get("terms", ())]
     # The long name of a regime without a published name is its balance.
     if not all(term in long_names[largest] for term in terms):
-        lines.append(f"In {largest} the dominant balance is between {in_words(terms)}.")
+        what = f"the dominant balance is between {in_words(terms)}" if len(terms) > 1 else f"{terms[0]} dominates"
+        lines.append(f"In {regime_name(largest)} {what}.")
     stability, single = regimes.get("stability_ari"), regimes.get("single_run_ari")
     if stability is not None and single is not None:
         lines.append(
-            f"On average {percent(regimes['mean_confidence'])} of {regimes['n_runs']} clustering runs assign a cell to "
-            f"the same regime. The adjusted Rand index (1: the same map, 0: chance) is {stability:.3f} between "
+            f"On average {percent(regimes['mean_confidence'])} of the {regimes['n_runs']} clustering runs assign a "
+            f"cell to the same regime. The adjusted Rand index (1: the same map, 0: chance) is {stability:.3f} between "
             f"consensus maps of separate sets of runs, and {single:.3f} between single runs."
         )
     return lines
@@ -101,7 +106,7 @@ def skill_sentences(skill: Mapping[str, Any]) -> list[str]:
         ]
         lines.append(f"By ocean within this region, the correct regime is predicted for {in_words(shares)}.")
     for name, entry in skill["difference_to"].items():
-        lines.append(f"{name_of_lead[0].upper()}{name_of_lead[1:]} {_compared(entry, predictor_name(name))}.")
+        lines.append(f"{capital(name_of_lead)} {_compared(entry, predictor_name(name))}.")
     recall = {name: skill["predictors"][name][BALANCED]["value"] for name in (lead, *skill["difference_to"])}
     of_lead = recall.pop(lead)
     if better := [f"{predictor_name(name)} {value:.2f}" for name, value in recall.items() if value > of_lead]:
@@ -184,35 +189,6 @@ def _conformal_sentence(conformal: Mapping[str, Any]) -> str:
     )
 
 
-def explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
-    """Return the agreement of the methods, the most faithful one, and where a method did not converge."""
-    lines = []
-    if signs := {pair: numbers["sign_agreement"] for pair, numbers in explanations["agreement"].items()}:
-        least, most = min(signs, key=lambda pair: signs[pair]), max(signs, key=lambda pair: signs[pair])
-        lines.append(
-            f"Explanation methods agree on the sign of {percent(signs[least])} ({in_sentence(least)}) to "
-            f"{percent(signs[most])} ({in_sentence(most)}) of the magnitude of the attributions, mean over the area."
-        )
-    faithful = {name: entry for name, entry in explanations["faithfulness"].items() if entry.get("value") is not None}
-    if faithful:
-        best = max(faithful, key=lambda name: faithful[name]["value"])
-        entry = faithful[best]
-        bounds = interval(entry, factor=1, digits=2, units="")
-        lines.append(
-            f"Of {len(faithful)} methods {in_sentence(best)} is the most faithful to the networks. The attribution of "
-            f"a set of features has a correlation of {entry['value']:z.2f} with the loss of the networks' evidence for "
-            f"the regime without this set (random attributions: {entry['random']:z.2f}); its skill, 0 for random "
-            f"attributions and 1 for perfect ones, is {entry['skill']:z.2f}{bounds}."
-        )
-    for name, share in explanations["converged"].items():
-        if share < 1:
-            lines.append(
-                f"{in_sentence(name).capitalize()} did not reach their tolerance with the pairs allowed on "
-                f"{percent(1 - share, 1)} of the area (hatched on their map)."
-            )
-    return lines
-
-
 def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any], n_tracked: int | None) -> list[str]:
     """Return the mean change of each experiment, and the skill of the probability of a change where truth is known."""
     if n_tracked == 0:
@@ -250,7 +226,7 @@ def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
 def _change(means: Mapping[str, Any]) -> str:
     """Return the change of an experiment in words: mean and range over climate models."""
     changed, forced, shift = (means[name] for name in ("expected_changed_share", "forced_share", "shift_share"))
-    text = f"{percent(changed['mean'])} of the area is expected to have another regime{_over_models(changed)}"
+    text = f"{percent(changed['mean'])} of the area is expected to have a different regime{_over_models(changed)}"
     if forced is None:
         return text
     return (
@@ -265,8 +241,10 @@ def _over_models(shares: Mapping[str, Any], digits: int = 0) -> str:
     low, high = percent(shares["low"], digits), percent(shares["high"], digits)
     if shares["n_models"] == 1:
         return " (one climate model)"
-    where = f"{low} in all" if low == high else f"{low} to {high} in"
-    return f" ({where} {shares['n_models']} climate models)"
+    number = number_word(shares["n_models"])
+    all_models = "both" if shares["n_models"] == 2 else f"all {number}"
+    where = f"{low} in {all_models}" if low == high else f"{low} to {high} in {number}"
+    return f" ({where} climate models)"
 
 
 def closing_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -276,8 +254,12 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     ranked = ", ".join(f"{name} {percent(shares[name])}" for name in sorted(shares, key=lambda name: -shares[name]))
     lead = skill["predictors"][leading(skill["predictors"])][METRIC]
     others = ", ".join(_scores_of_others(skill, " "))
-    correct, n_runs = f"{percent(lead['value'])} of cells correct{interval(lead)}", regimes["n_runs"] or "the"
-    agree = "" if n_runs == 1 else f"; {percent(regimes['mean_confidence'])} of {n_runs} clustering runs agree"
+    correct, n_runs = f"{percent(lead['value'])} of cells correct{interval(lead)}", regimes["n_runs"]
+    agree = (
+        ""
+        if n_runs == 1
+        else f"; {percent(regimes['mean_confidence'])} of the {f'{n_runs} ' if n_runs else ''}clustering runs agree"
+    )
     lines = [
         f"Regimes: {len(shares)} in {regimes['n_cells']:,} cells, by area {ranked}{agree}.",
         f"Skill in the {skill['region']}, held out: {'; '.join(filter(None, [correct, others]))}.",

@@ -11,6 +11,7 @@ import yaml
 from thor.core.errors import DataError
 from thor.figures.style import exact_percent, in_reading_order, predictor_words, years_text
 from thor.reading.runs import is_at_level
+from thor.regimes.naming import MERGED
 
 PREDICTOR_NAMES = {
     "average": "the mean of networks and boosting",
@@ -27,6 +28,24 @@ PREDICTOR_NAMES = {
 """Predictors in words, in the order of the report."""
 
 _PERCENT = "\u00a0%"
+
+
+_NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def number_word(number: int) -> str:
+    """Return a number from 2 to 9 as a word, others in digits."""
+    return _NUMBERS[number - 2] if 2 <= number <= 9 else f"{number}"
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital first letter, as at the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def regime_name(name: str) -> str:
+    """Return a regime within a sentence."""
+    return "the merged regime" if name == MERGED else name
 
 
 def predictor_name(name: str) -> str:
