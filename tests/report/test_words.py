@@ -9,7 +9,7 @@ from thor.report.words import capital, interval, level_percent, number_word, per
     ("share", "digits", "text"),
     [
         (-0.001, 0, "0\u00a0%"),
-        (-0.02, 0, "-2\u00a0%"),
+        (-0.02, 0, "\u22122\u00a0%"),
         (0.0, 1, "0.0\u00a0%"),
         (0.004, 0, "less than 1\u00a0%"),
         (0.0004, 1, "less than 0.1\u00a0%"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from thor.attribution.methods import in_sentence
-from thor.report.words import interval, number_word, percent
+from thor.report.words import capital, interval, number_word, percent, signed
 
 
 def explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
@@ -22,15 +22,15 @@ def explanation_sentences(explanations: Mapping[str, Any]) -> list[str]:
         entry = faithful[best]
         bounds = interval(entry, factor=1, digits=2, units="")
         lines.append(
-            f"{_most_faithful(in_sentence(best), len(faithful))} The attribution of "
-            f"a set of features has a correlation of {entry['value']:z.2f} with the loss of the networks' evidence for "
-            f"the regime without this set (random attributions: {entry['random']:z.2f}); its skill, 0 for random "
-            f"attributions and 1 for perfect ones, is {entry['skill']:z.2f}{bounds}."
+            f"{_most_faithful(in_sentence(best), len(faithful))} The attribution of a set of features has a "
+            f"correlation of {signed(entry['value'], 2)} with the loss of the networks' evidence for the regime "
+            f"without this set (random attributions: {signed(entry['random'], 2)}); its skill, 0 for random "
+            f"attributions and 1 for perfect ones, is {signed(entry['skill'], 2)}{bounds}."
         )
     for name, share in explanations["converged"].items():
         if share < 1:
             lines.append(
-                f"{in_sentence(name).capitalize()} did not reach their tolerance with the pairs allowed on "
+                f"{capital(in_sentence(name))} did not reach their tolerance with the pairs allowed on "
                 f"{percent(1 - share, 1)} of the area (hatched on their map)."
             )
     return lines

@@ -216,7 +216,7 @@ def scenario_sentences(experiments: Mapping[str, Any], perfect: Mapping[str, Any
 
 
 def _change_skill(predictor: str, scores: Mapping[str, Any]) -> str:
-    details = f"Brier skill {scores['brier_skill']:z.2f}"
+    details = f"Brier skill {signed(scores['brier_skill'], 2)}"
     if (error := scores.get("calibration_error_above_tenth")) is not None:
         details += f"; mean error where at least {percent(0.1)}: {100 * error:.1f} percentage points"
     mean = percent(scores["mean_probability"], 1)
@@ -271,7 +271,7 @@ def closing_lines(summary: Mapping[str, Any]) -> list[str]:
     if not summary["experiments"]:
         lines += by_topic["scenarios"]
     known = [
-        f"{experiment} {scores['brier_skill']:z.2f}"
+        f"{experiment} {signed(scores['brier_skill'], 2)}"
         for experiment, predictors in summary["perfect_model"].items()
         if predictors and (scores := predictors[leading(predictors)]).get("brier_skill") is not None
     ]

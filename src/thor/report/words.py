@@ -74,7 +74,7 @@ def percent(share: float | None, digits: int = 0) -> str:
         return f"less than {last_digit:g}{_PERCENT}"
     if 1 - half <= share < 1:
         return f"more than {100 - last_digit:g}{_PERCENT}"
-    return f"{100 * share:z.{digits}f}{_PERCENT}"
+    return f"{signed(100 * share, digits)}{_PERCENT}"
 
 
 def level_percent(share: float) -> str:

@@ -77,7 +77,7 @@ def export_runs(
     layouts = _layouts(header)
     regridder = Regridder(grid)
     with new_store(path, kind, header, layouts) as put:
-        for load in progress_bar(list(runs.values()), label=f"runs on {spacing:g} degrees", unit="run"):
+        for load in progress_bar(list(runs.values()), label=f"runs on the grid of {spacing:g}°", unit="run"):
             run = load()
             _put_run(put, run, regridder.weights(run), header, layouts)
     return header

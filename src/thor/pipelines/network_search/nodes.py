@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from thor.app.parameters import NetworkSearch
+from thor.core.errors import counted
 from thor.networks.samples import samples_from
 from thor.networks.scaler import FeatureScaler
 
@@ -30,6 +31,7 @@ def search_networks(
     names: dict[str, Any] = {"features": samples.features, "classes": samples.classes}
     settings, training = parameters.search, parameters.training
     trials = search(train, select, **names, training=training, settings=settings, seed=parameters.seed)
-    depth, width, loss = trials.loc[0, ["depth", "width", "select_loss"]]
-    log.info("best of %d: %d layers of %d, select loss %.4f nat", len(trials), depth, width, loss)
+    depth, width, loss = (float(trials[name].iloc[0]) for name in ("depth", "width", "select_loss"))
+    layers = counted(int(depth), "layer")
+    log.info("best of %d: %s of %d, select loss %.4f nat", len(trials), layers, width, loss)
     return trials.assign(predictor="trial", network=trials["trial"])
