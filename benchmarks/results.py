@@ -343,7 +343,7 @@ def overturning_of(model: xr.Dataset) -> xr.Dataset:
     one = xr.DataArray(np.ones((1, *grid.shape, 1)), dims=("network", *grid.dims, "regime"))
     return overturning(
         transports,
-        probabilities_on_grid(one, grid.dims),
+        probabilities_on_grid(one, grid),
         basin=basin_codes(grid, ocean=model["deptho"].values > 0),
         regimes=["all"],
         basins=OCEANS,
